@@ -1,0 +1,176 @@
+"""What a plug-in or a backend promises. A class fits by its shape; nobody has to inherit."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from tricord.core.artifact import Artifact, Digest, Kind
+from tricord.core.canonical import JSON
+from tricord.core.event import Event, EventType
+from tricord.core.ref import Move
+from tricord.core.run import Origin, Run, Status
+
+
+class Predictor(Protocol):
+    """What the room `checks` judges and the room `serving` answers with."""
+
+    def predict(self, rows: Any) -> Any:
+        """Scores of a polars frame's rows: a float64 array of shape (rows,), for a binary
+        classifier the probability of the positive class, for a regressor the estimate."""
+        ...
+
+
+class Codec(Protocol):
+    """Between Python objects and bytes. Found by type in the entry-point group `tricord.codecs`.
+
+    An entry is named after the type ("polars.DataFrame": top-level package and class), and serves
+    its subclasses too. Equal values must give equal bytes: no times, no addresses, no dict order.
+    """
+
+    format: str
+    """The layout it writes ("parquet")."""
+    reads: Sequence[str]
+    """The layouts it can read as its type."""
+    kind: Kind
+    """The kind of artifact its values are unless the writer says otherwise."""
+
+    def write(self, value: Any, target: Path) -> None:
+        """Write to `target`, which does not exist: a file, or a folder for a layout of several."""
+        ...
+
+    def read(self, source: Path, format: str, want: type) -> Any:
+        """The value in `source` (a file or folder that must not be changed) as a `want`."""
+        ...
+
+
+class Store(Protocol):
+    """Bytes by digest. A put that returned is durable; a reader never sees half an object."""
+
+    def put_bytes(self, data: bytes) -> Digest: ...
+
+    def put_file(self, source: Path) -> Digest: ...
+
+    def put_tree(self, source: Path) -> Digest:
+        """Store a folder: every file below it, and a tree object that lists them."""
+        ...
+
+    def has(self, digest: Digest) -> bool: ...
+
+    def size(self, digest: Digest) -> int:
+        """Bytes of a file's content, or of all files of a tree."""
+        ...
+
+    def read(self, digest: Digest) -> bytes:
+        """The bytes of a file object, checked against the digest. ObjectMissing, ObjectCorrupt."""
+        ...
+
+    def path(self, digest: Digest) -> Path:
+        """A read-only local file with the content, valid until a `gc`."""
+        ...
+
+    def tree(self, digest: Digest) -> Mapping[str, Digest]:
+        """The files of a tree: relative POSIX path → digest, sorted by path."""
+        ...
+
+    def checkout(self, digest: Digest, target: Path) -> None:
+        """Make `target` (which must not exist) that file or tree: reflink, hardlink or copy."""
+        ...
+
+    def verify(self) -> Iterator[tuple[Digest, str]]:
+        """Every object whose bytes do not match its digest, with what is wrong."""
+        ...
+
+    def __iter__(self) -> Iterator[Digest]: ...
+
+
+class Ledger(Protocol):
+    """Facts, append-only. Every call is one transaction, durable when it returns."""
+
+    def begin_run(
+        self,
+        *,
+        run: str,
+        name: str,
+        fingerprint: str,
+        origin: Origin,
+        parent: str | None,
+        params: Mapping[str, JSON],
+        inputs: Mapping[str, Artifact],
+    ) -> None: ...
+
+    def end_run(
+        self,
+        run: str,
+        status: Status,
+        *,
+        outputs: Mapping[str, Artifact],
+        metrics: Mapping[str, float],
+        error: str | None = None,
+    ) -> None: ...
+
+    def add_artifact(self, artifact: Artifact) -> None:
+        """Record content that no run made, such as an added file. Idempotent."""
+        ...
+
+    def move_ref(
+        self,
+        ref: str,
+        *,
+        old: Digest | None,
+        new: Digest | None,
+        actor: str,
+        why: str,
+        verdict: Digest | None = None,
+    ) -> Move:
+        """Compare-and-swap: RefConflict, and no change, unless the ref stands at `old`."""
+        ...
+
+    def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event: ...
+
+    def ref(self, ref: str) -> Digest | None: ...
+
+    def refs(self, prefix: str = "") -> Mapping[str, Digest]: ...
+
+    def moves(self, ref: str) -> Sequence[Move]:
+        """All moves of a ref, oldest first."""
+        ...
+
+    def artifact(self, digest: Digest, kind: Kind | None = None) -> Artifact | None: ...
+
+    def run(self, run: str) -> Run:
+        """NotRecorded where there is none; a unique beginning of an id is enough."""
+        ...
+
+    def runs(
+        self, *, name: str | None = None, parent: str | None = None, limit: int = 100
+    ) -> Sequence[Run]:
+        """Newest first."""
+        ...
+
+    def finished(self, fingerprint: str) -> Run | None:
+        """The newest finished run of a fingerprint: the cache."""
+        ...
+
+    def producers(self, digest: Digest) -> Sequence[Run]:
+        """Runs that have it among their outputs, oldest first."""
+        ...
+
+    def consumers(self, digest: Digest) -> Sequence[Run]:
+        """Runs that have it among their inputs, oldest first."""
+        ...
+
+    def events(
+        self, *, after: int = 0, types: Iterable[EventType] = (), limit: int = 1000
+    ) -> Sequence[Event]:
+        """Oldest first."""
+        ...
+
+    def last_event(self) -> int:
+        """The number of the newest event, 0 for none: cheap enough to poll."""
+        ...
+
+    def verify(self) -> int:
+        """The number of events whose chain was checked; LedgerCorrupt names the first bad one."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,59 @@
+"""Release: one artifact that names code commit + data versions + model + environment + verdicts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tricord.core.artifact import Digest
+from tricord.core.canonical import JSON
+from tricord.core.errors import TricordError
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is released as one. It holds no time and no run id: the same content has the same digest.
+
+    `code` and `commit` are of the run that made the model; `data` maps dataset names to the
+    versions it was trained on. `feature_set` is the definition that turns a request into the model's
+    columns, and `features` maps each of its views to the ref that serving follows
+    ("features/weather@online") or to a digest that it is pinned to. `verdicts` are the judgements
+    it passed; `signed` is the actor who let it by where there was none. `previous` is the release
+    that it replaces, which is what a rollback goes back to.
+    """
+
+    name: str
+    model: Digest
+    code: str
+    environment: str
+    commit: str | None = None
+    lock: str | None = None
+    data: Mapping[str, Digest] = field(default_factory=dict[str, Digest])
+    feature_set: Digest | None = None
+    features: Mapping[str, str] = field(default_factory=dict[str, str])
+    verdicts: tuple[Digest, ...] = ()
+    signed: str | None = None
+    previous: Digest | None = None
+
+    def to_json(self) -> dict[str, JSON]:
+        return {
+            "tricord": "release/1",
+            "name": self.name,
+            "model": self.model,
+            "code": self.code,
+            "commit": self.commit,
+            "environment": self.environment,
+            "lock": self.lock,
+            "data": dict(self.data),
+            "feature_set": self.feature_set,
+            "features": dict(self.features),
+            "verdicts": list(self.verdicts),
+            "signed": self.signed,
+            "previous": self.previous,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, object]) -> "Release":
+        fields = dict(data)
+        if fields.pop("tricord", None) != "release/1":
+            raise TricordError(f"not a release of version 1: {data.get('tricord')!r}")
+        fields["verdicts"] = tuple(fields["verdicts"])  # pyright: ignore[reportArgumentType]
+        return cls(**fields)  # pyright: ignore[reportArgumentType]
