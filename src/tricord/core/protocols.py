@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.canonical import JSON
@@ -20,6 +20,17 @@ class Predictor(Protocol):
         ...
 
 
+@runtime_checkable
+class Record(Protocol):
+    """A value that is its own JSON. Every such class is stored without a codec of its own; a class
+    attribute `kind` says which kind of artifact it is (else Kind.VALUE)."""
+
+    def to_json(self) -> Mapping[str, JSON]: ...
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Any: ...
+
+
 class Codec(Protocol):
     """Between Python objects and bytes. Found by type in the entry-point group `tricord.codecs`.
 
@@ -27,12 +38,20 @@ class Codec(Protocol):
     its subclasses too. Equal values must give equal bytes: no times, no addresses, no dict order.
     """
 
-    format: str
-    """The layout it writes ("parquet")."""
-    reads: Sequence[str]
-    """The layouts it can read as its type."""
-    kind: Kind
-    """The kind of artifact its values are unless the writer says otherwise."""
+    @property
+    def format(self) -> str:
+        """The layout it writes ("parquet")."""
+        ...
+
+    @property
+    def reads(self) -> Sequence[str]:
+        """The layouts it can read as its type; "*" for any."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of artifact its values are unless the writer says otherwise."""
+        ...
 
     def write(self, value: Any, target: Path) -> None:
         """Write to `target`, which does not exist: a file, or a folder for a layout of several."""

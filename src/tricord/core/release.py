@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
-from tricord.core.artifact import Digest
+from tricord.core.artifact import Digest, Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import TricordError
 
@@ -19,6 +20,8 @@ class Release:
     it passed; `signed` is the actor who let it by where there was none. `previous` is the release
     that it replaces, which is what a rollback goes back to.
     """
+
+    kind: ClassVar[Kind] = Kind.RELEASE
 
     name: str
     model: Digest

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ClassVar
 
+from tricord.core.artifact import Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import TricordError
 
@@ -87,6 +89,8 @@ class Verdict:
     >>> Verdict("flights", "schema", (Check("rows", Outcome.PASS, "10 rows"),)).passed
     True
     """
+
+    kind: ClassVar[Kind] = Kind.VERDICT
 
     subject: str
     question: str

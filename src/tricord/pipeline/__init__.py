@@ -1,0 +1,1 @@
+"""Making: steps, their fingerprints, the plan, the cache, execution."""

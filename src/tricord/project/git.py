@@ -1,0 +1,43 @@
+"""What Git says of the project: commit, whether the work tree differs, who works here."""
+
+import getpass
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class GitState:
+    """`commit` is None outside Git or before the first commit."""
+
+    commit: str | None
+    dirty: bool
+
+
+def state(root: Path) -> GitState:
+    """Commit and dirtiness of the part of the work tree below `root`."""
+    commit = _git(root, "rev-parse", "--verify", "-q", "HEAD")
+    if not commit:
+        return GitState(None, dirty=False)
+    return GitState(commit, dirty=bool(_git(root, "status", "--porcelain", "--", ".")))
+
+
+def user(root: Path) -> str:
+    """Git's user name, else the login's."""
+    name = _git(root, "config", "user.name")
+    if name:
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without an entry for this user id
+        return "unknown"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:  # no git on this machine: a project works without
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

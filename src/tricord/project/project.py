@@ -1,0 +1,325 @@
+"""Project: one folder with a store and a ledger, and the only writer of both."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from tricord.core import canonical
+from tricord.core import config as configuration
+from tricord.core.artifact import Artifact, Digest, Kind
+from tricord.core.canonical import JSON
+from tricord.core.clock import Clock, SystemClock, new_id
+from tricord.core.errors import CodecError, NotRecorded, ProjectError, Refused, TricordError
+from tricord.core.event import Event, EventType
+from tricord.core.protocols import Ledger, Store
+from tricord.core.ref import Move, parse_ref
+from tricord.core.run import Origin, Status
+from tricord.core.verdict import Verdict
+from tricord.ledger.sqlite import SqliteLedger
+from tricord.project import codecs, git
+from tricord.store.local import LocalStore
+
+FOLDER = ".tricord"
+GUARDED = ("models", "releases", "endpoints")
+"""Rooms whose refs move only past a verdict, or past a person who signs for it."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Recording:
+    """A run that is under way. What is put in here becomes part of its record when it ends."""
+
+    id: str
+    status: Status = Status.FINISHED
+    error: str | None = None
+    outputs: dict[str, Artifact] = field(default_factory=dict[str, Artifact])
+    metrics: dict[str, float] = field(default_factory=dict[str, float])
+
+
+class Project:
+    """Opened with `Project.open()`; made with `Project.init(folder)`."""
+
+    def __init__(self, root: Path, *, clock: Clock | None = None) -> None:
+        self.root = root
+        self.clock: Clock = clock or SystemClock()
+        self.config = configuration.load(root)
+        self.store: Store = LocalStore(self.folder / "store")
+        self.ledger: Ledger = SqliteLedger(self.folder / "ledger.sqlite", self.clock)
+
+    @classmethod
+    def init(cls, root: Path, *, clock: Clock | None = None) -> "Project":
+        """Make `root` a project. What is there already is kept; doing it twice changes nothing."""
+        try:
+            (root / FOLDER).mkdir(parents=True, exist_ok=True)
+            ignore = root / FOLDER / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n", encoding="utf-8")
+            if not (root / configuration.FILE).exists() and not _shares_pyproject(root):
+                name = root.resolve().name.replace("\\", "").replace('"', "")
+                (root / configuration.FILE).write_text(
+                    f'[project]\nname = "{name}"\n', encoding="utf-8"
+                )
+        except OSError as error:
+            raise ProjectError(
+                f"cannot make a project: {error.strerror}", where=str(root)
+            ) from error
+        return cls(root.resolve(), clock=clock)
+
+    @classmethod
+    def open(cls, start: Path | str | None = None, *, clock: Clock | None = None) -> "Project":
+        """The project that `start` (the working folder, unless given) is in."""
+        here = Path(start or ".").resolve()
+        for folder in (here, *here.parents):
+            if (folder / FOLDER).is_dir():
+                return cls(folder, clock=clock)
+        raise ProjectError("no project here", where=str(here), hint="tricord init")
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    @property
+    def folder(self) -> Path:
+        """Where Tricord keeps what is its own."""
+        return self.root / FOLDER
+
+    @property
+    def name(self) -> str:
+        return self.config.text("project.name") or self.root.name
+
+    @cached_property
+    def actor(self) -> str:
+        """Who acts, for the ledger."""
+        return self.config.text("project.actor") or git.user(self.root)
+
+    # -- values and bytes ------------------------------------------------------------------
+
+    def encode(self, value: Any, *, kind: Kind | None = None) -> Artifact:
+        """Store a value's bytes. Nothing is recorded yet: a run or `put` does that."""
+        name, codec = codecs.codec_of(cast("type", type(value)))
+        with self.scratch() as scratch:
+            target = scratch / "value"
+            try:
+                codec.write(value, target)
+            except CodecError:
+                raise
+            except TricordError as error:  # the value's own complaint, with its type added
+                raise CodecError(
+                    f"a {type(value).__name__} cannot be stored: {error.what}"
+                ) from error
+            found = kind or cast("Kind", getattr(value, "kind", codec.kind))
+            return self._store(target, found, codec.format, {"type": name})
+
+    def encode_path(self, path: Path, *, kind: Kind) -> Artifact:
+        """Store a file or folder as it is; a file's format is its suffix."""
+        form = path.suffix.lstrip(".").lower() or "file"
+        return self._store(path, kind, form, {"type": "pathlib.Path", "name": path.name})
+
+    def _store(self, path: Path, kind: Kind, form: str, meta: Mapping[str, JSON]) -> Artifact:
+        if path.is_dir():
+            digest = self.store.put_tree(path)
+            form = "tree" if form in ("file", path.suffix.lstrip(".").lower()) else form
+        else:
+            digest = self.store.put_file(path)
+        return Artifact(digest, kind, form, self.store.size(digest), meta)
+
+    def put(self, value: Any, *, kind: Kind | None = None) -> Artifact:
+        """Store a value and record it as an artifact that no run made."""
+        artifact = self.encode(value, kind=kind)
+        self.ledger.add_artifact(artifact)
+        return artifact
+
+    def put_path(self, path: Path, *, kind: Kind) -> Artifact:
+        """Store a file or folder and record it."""
+        artifact = self.encode_path(path, kind=kind)
+        self.ledger.add_artifact(artifact)
+        return artifact
+
+    def resolve(self, what: str, *, kind: Kind | None = None) -> Artifact:
+        """The artifact that a ref or a digest names. NotRecorded where there is none."""
+        digest: Digest | None = Digest(what)
+        if "@" in what:
+            parse_ref(what)
+            digest = self.ledger.ref(what)
+            if digest is None:
+                known = ", ".join(sorted(self.ledger.refs(what.partition("@")[0])))
+                raise NotRecorded(f"no ref {what}", where=known or None, hint="tricord status")
+        artifact = self.ledger.artifact(digest, kind)
+        if artifact is None:
+            raise NotRecorded(f"no artifact {what}", hint="tricord status")
+        return artifact
+
+    def load(self, what: str | Artifact, want: type[T] = object) -> T:
+        """The value behind a ref, a digest or an artifact, as a `want`; else as it was written."""
+        artifact = what if isinstance(what, Artifact) else self.resolve(what)
+        with self.scratch() as scratch:
+            return cast("T", self.decode(artifact, want, scratch))
+
+    def decode(self, artifact: Artifact, want: type, scratch: Path) -> Any:
+        """The value of an artifact. A folder is laid out below `scratch`, which must outlive it."""
+        if want is object:
+            codec = codecs.codec_named(str(artifact.meta.get("type", "pathlib.Path")))
+        else:
+            codec = codecs.codec_of(want)[1]
+        if artifact.format not in codec.reads and "*" not in codec.reads:
+            raise CodecError(
+                f"a {want.__name__} cannot be read from the format {artifact.format!r}",
+                where=artifact.digest,
+            )
+        return codec.read(self._source(artifact, scratch), artifact.format, want)
+
+    def _source(self, artifact: Artifact, scratch: Path) -> Path:
+        if artifact.format != "tree" and not artifact.format.endswith("-package"):
+            return self.store.path(artifact.digest)
+        folder = scratch / artifact.digest
+        if not folder.exists():
+            self.store.checkout(artifact.digest, folder)
+        return folder
+
+    @contextlib.contextmanager
+    def scratch(self) -> Generator[Path]:
+        """A folder for work under way, on the store's file system, gone afterwards.
+
+        A lock held on it tells the folder of a living process from one that a killed process left.
+        """
+        parent = self.folder / "scratch"
+        parent.mkdir(exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=parent))
+        with (folder / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            try:
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Remove the scratch folders of processes that are gone."""
+        for folder in (self.folder / "scratch").glob("*"):
+            with contextlib.suppress(OSError), (folder / ".lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+
+    # -- facts -----------------------------------------------------------------------------
+
+    @cached_property
+    def _git(self) -> git.GitState:
+        return git.state(self.root)
+
+    @cached_property
+    def _lock(self) -> str | None:
+        for name in ("uv.lock", "requirements.lock", "requirements.txt"):
+            if (self.root / name).is_file():
+                return self.store.put_file(self.root / name)
+        return None
+
+    def origin(self, *, code: JSON, environment: JSON) -> Origin:
+        """Where a run that starts now comes from. Both records are kept, for explanations."""
+        return Origin(
+            code=self.store.put_bytes(canonical.encode(code)),
+            environment=self.store.put_bytes(canonical.encode(environment)),
+            commit=self._git.commit,
+            dirty=self._git.dirty,
+            lock=self._lock,
+            host=socket.gethostname(),
+            actor=self.actor,
+            pid=os.getpid(),
+        )
+
+    @contextlib.contextmanager
+    def recording(
+        self,
+        name: str,
+        fingerprint: str,
+        *,
+        origin: Origin,
+        parent: str | None = None,
+        params: Mapping[str, JSON] | None = None,
+        inputs: Mapping[str, Artifact] | None = None,
+    ) -> Generator[Recording]:
+        """Record a run: its start now, its end when the block ends, whichever way it does.
+
+        A block that raises was refused (Refused) or failed; one that does not may still say so by
+        setting `status` and `error`.
+        """
+        recording = Recording(new_id(self.clock))
+        self.ledger.begin_run(
+            run=recording.id,
+            name=name,
+            fingerprint=fingerprint,
+            origin=origin,
+            parent=parent,
+            params=params or {},
+            inputs=inputs or {},
+        )
+        try:
+            yield recording
+        except BaseException as failure:
+            recording.error = f"{type(failure).__name__}: {failure}"
+            recording.status = (
+                Status.REFUSED
+                if isinstance(failure, Refused)
+                else Status.FAILED
+                if isinstance(failure, Exception)
+                else Status.INTERRUPTED  # Ctrl-C
+            )
+            raise
+        finally:
+            self.ledger.end_run(
+                recording.id,
+                recording.status,
+                outputs=recording.outputs,
+                metrics=recording.metrics,
+                error=recording.error,
+            )
+
+    def move(
+        self,
+        ref: str,
+        to: Digest | None,
+        *,
+        why: str,
+        verdict: Artifact | None = None,
+        signed: bool = False,
+        old: Digest | str | None = "now",
+    ) -> Move | None:
+        """Move a ref, past a verdict or signed for by the actor. None where it stands there already.
+
+        The law of the house is here: a ref of a guarded room (models, releases, endpoints) moves
+        only past a verdict that passed, or with `signed=True`, which the ledger records as such.
+        `old` is where the caller believes it to stand (default: wherever it stands now).
+        """
+        room, _, _ = parse_ref(ref)
+        if verdict is not None:
+            judged = self.load(verdict, Verdict)
+            if not judged.passed and not signed:
+                raise Refused(f"{ref} stays: {judged.summary()}", where=f"verdict {verdict.digest}")
+        elif room in GUARDED and not signed:
+            raise Refused(f"{ref} moves only past a verdict, and there is none", hint="tricord run")
+        before = self.ledger.ref(ref) if old == "now" else cast("Digest | None", old)
+        if before == to and self.ledger.ref(ref) == to:
+            return None
+        return self.ledger.move_ref(
+            ref,
+            old=before,
+            new=to,
+            actor=self.actor,
+            why=why if not signed else f"{why} (signed for by {self.actor})",
+            verdict=verdict.digest if verdict else None,
+        )
+
+    def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event:
+        """Write a line of the journal that is neither a run nor a ref move, such as an alert."""
+        return self.ledger.append_event(type, subject, body)
+
+
+def _shares_pyproject(root: Path) -> bool:
+    shared = root / "pyproject.toml"
+    return shared.is_file() and "[tool.tricord" in shared.read_text(encoding="utf-8")
