@@ -16,7 +16,8 @@ class Release:
     `code` and `commit` are of the run that made the model; `data` maps dataset names to the
     versions it was trained on. `feature_set` is the definition that turns a request into the model's
     columns, and `features` maps each of its views to the ref that serving follows
-    ("features/weather@online") or to a digest that it is pinned to. `verdicts` are the judgements
+    ("features/weather@online") or to a digest that it is pinned to. `reference` is the profile of the training rows, which monitoring compares with.
+    `verdicts` are the judgements
     it passed; `signed` is the actor who let it by where there was none. `previous` is the release
     that it replaces, which is what a rollback goes back to.
     """
@@ -32,6 +33,7 @@ class Release:
     data: Mapping[str, Digest] = field(default_factory=dict[str, Digest])
     feature_set: Digest | None = None
     features: Mapping[str, str] = field(default_factory=dict[str, str])
+    reference: Digest | None = None
     verdicts: tuple[Digest, ...] = ()
     signed: str | None = None
     previous: Digest | None = None
@@ -48,6 +50,7 @@ class Release:
             "data": dict(self.data),
             "feature_set": self.feature_set,
             "features": dict(self.features),
+            "reference": self.reference,
             "verdicts": list(self.verdicts),
             "signed": self.signed,
             "previous": self.previous,

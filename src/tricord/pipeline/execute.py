@@ -218,9 +218,7 @@ class _Execution:
             want = argument.want if top else argument.inner
             arguments[name] = replace_artifacts(
                 argument.value,
-                lambda found, want=want: self.project.decode(
-                    self._artifact(found), want, self.scratch
-                ),
+                lambda found, want=want: self._decoded(self._artifact(found), want),
             )
         if node.step.acts:
             arguments[PROJECT] = self.project
@@ -239,6 +237,12 @@ class _Execution:
                 outputs[name] = self.project.encode(item)
             except CodecError as error:
                 raise _failed(node, error.what, hint=error.hint) from error
+
+    def _decoded(self, artifact: Artifact, want: type) -> Any:
+        """The value; the artifact itself for a step that asks for one (`release` names digests)."""
+        if want is Artifact:
+            return artifact
+        return self.project.decode(artifact, want, self.scratch)
 
     def _attempt(self, node: Node, arguments: dict[str, Any]) -> Any:
         for attempt in range(node.step.retries + 1):

@@ -118,10 +118,10 @@ class Project:
             found = kind or cast("Kind", getattr(value, "kind", codec.kind))
             return self._store(target, found, codec.format, {"type": name})
 
-    def encode_path(self, path: Path, *, kind: Kind) -> Artifact:
+    def encode_path(self, path: Path, *, kind: Kind, **meta: JSON) -> Artifact:
         """Store a file or folder as it is; a file's format is its suffix."""
         form = path.suffix.lstrip(".").lower() or "file"
-        return self._store(path, kind, form, {"type": "pathlib.Path", "name": path.name})
+        return self._store(path, kind, form, {"type": "pathlib.Path", "name": path.name, **meta})
 
     def _store(self, path: Path, kind: Kind, form: str, meta: Mapping[str, JSON]) -> Artifact:
         if path.is_dir():
@@ -137,9 +137,9 @@ class Project:
         self.ledger.add_artifact(artifact)
         return artifact
 
-    def put_path(self, path: Path, *, kind: Kind) -> Artifact:
-        """Store a file or folder and record it."""
-        artifact = self.encode_path(path, kind=kind)
+    def put_path(self, path: Path, *, kind: Kind, **meta: JSON) -> Artifact:
+        """Store a file or folder and record it, with whatever else `meta` says of it."""
+        artifact = self.encode_path(path, kind=kind, **meta)
         self.ledger.add_artifact(artifact)
         return artifact
 
@@ -312,6 +312,21 @@ class Project:
             new=to,
             actor=self.actor,
             why=why if not signed else f"{why} (signed for by {self.actor})",
+            verdict=verdict.digest if verdict else None,
+        )
+
+    def roll_back(self, ref: str, *, why: str, verdict: Artifact | None = None) -> Move:
+        """Move a ref to where it stood before its newest move. It was let past a verdict to get
+        there once, so it needs none; `verdict` is the evidence against where it stands now."""
+        moves = self.ledger.moves(ref)
+        if not moves or moves[-1].old is None:
+            raise Refused(f"{ref} has nowhere to go back to", hint="tricord status")
+        return self.ledger.move_ref(
+            ref,
+            old=moves[-1].new,
+            new=moves[-1].old,
+            actor=self.actor,
+            why=why,
             verdict=verdict.digest if verdict else None,
         )
 

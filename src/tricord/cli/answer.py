@@ -1,0 +1,92 @@
+"""What a command answers with: data for machines and a drawing of it for people."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tricord.core.artifact import short
+from tricord.core.verdict import Outcome, Verdict
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+TONES = {
+    Outcome.PASS: "green",
+    Outcome.WARN: "yellow",
+    Outcome.UNDECIDED: "yellow",
+    Outcome.FAIL: "red",
+}
+STATE_TONES = {
+    "finished": "green", "cached": "cyan", "running": "yellow",
+    "failed": "red", "refused": "red", "interrupted": "red", "skipped": "dim",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`data` is printed with --json; `draw` draws the same for a person; `code` is the exit code."""
+
+    data: Any
+    draw: "Callable[[Console], None] | None" = None
+    code: int = 0
+
+
+def console(*, stderr: bool = False) -> "Console":
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+
+
+def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> "Table":
+    """An empty table; columns named in `right` are set flush right."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    return made
+
+
+def moment(seconds: float | None) -> str:
+    """Seconds since the epoch as local time, to the second; a dash for none."""
+    return f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M:%S}" if seconds else "–"
+
+
+def size(bytes_: float) -> str:
+    """
+    >>> size(999), size(12_345_678)
+    ('999 B', '12.3 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if bytes_ < 1000:
+            return f"{bytes_:.0f} {unit}" if unit == "B" else f"{bytes_:.1f} {unit}"
+        bytes_ /= 1000
+    return f"{bytes_:.1f} TB"
+
+
+def draw_verdict(on: "Console", verdict: Verdict, *, most: int = 12) -> None:
+    """The outcome, then each check that is not a pass with its evidence, then how many passed."""
+    from rich.markup import escape
+
+    tone = TONES[verdict.outcome]
+    on.print(
+        f"[bold {tone}]{verdict.outcome}[/] {escape(verdict.question)}: {escape(verdict.subject)}"
+    )
+    worth_reading = sorted(
+        (check for check in verdict.checks if check.outcome != Outcome.PASS),
+        key=lambda check: -check.outcome.rank,
+    )
+    for check in worth_reading[:most]:
+        segment = f" [{check.segment}]" if check.segment else ""
+        on.print(f"  [{TONES[check.outcome]}]✗[/] {escape(check.message)}{escape(segment)}")
+    if len(worth_reading) > most:
+        on.print(f"  … and {len(worth_reading) - most} more")
+    passed = sum(check.outcome == Outcome.PASS for check in verdict.checks)
+    on.print(f"  [green]✓[/] {passed} of {len(verdict.checks)} checks passed")
+
+
+def named(digest: str | None) -> str:
+    return short(digest) if digest else "–"

@@ -1,0 +1,126 @@
+"""`tricord`: finds the command, imports only that one, shows its answer, turns errors into exit codes."""
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import tricord
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from tricord.core.errors import TricordError
+
+COMMANDS = {
+    "init": "make this folder a project",
+    "new": "copy an example out as a project of your own",
+    "demo": "run the flights example: a year round the whole loop",
+    "add": "make a version of a dataset from files",
+    "status": "datasets, endpoints, releases and what changed",
+    "run": "run a pipeline; finished steps are answered from the cache",
+    "runs": "list runs, newest first",
+    "show": "show a run, ref or artifact",
+    "why": "trace a prediction, model or dataset back to code and data",
+    "serve": "answer requests for an endpoint (Open Inference Protocol)",
+    "release": "list, show or approve releases",
+    "rollout": "bring a release to an endpoint: start, status, promote, abort",
+    "rollback": "put an endpoint back to what it served before",
+    "monitor": "judge what an endpoint served: drift and quality",
+    "config": "every setting, its value and where it came from",
+}
+
+OK, ERROR, USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code (0, 1 error, 2 usage, 3 refused, 130 Ctrl-C)."""
+    words = sys.argv[1:] if words is None else list(words)
+    if words in (["--version"], ["-V"]):
+        print(f"tricord {tricord.__version__}")
+        return OK
+    return _answer(words)
+
+
+def _answer(words: Sequence[str]) -> int:
+    from tricord.core.errors import Refused, TricordError
+
+    as_json = "--json" in words
+    try:
+        parser, chosen = _parser(words)
+        arguments = parser.parse_args(words)
+        if chosen is None:
+            parser.print_help()
+            return OK
+        return _show(import_module(f"tricord.cli.commands.{chosen}").run(arguments), arguments)
+    except SystemExit as stop:  # argparse: --help, or a usage error that it has explained
+        return OK if stop.code in (None, 0) else USAGE
+    except Refused as refusal:
+        _complain(refusal, "refused", as_json)
+        return REFUSED
+    except TricordError as error:
+        _complain(error, "error", as_json)
+        return ERROR
+    except BrokenPipeError:  # the reader (`head`, say) has had enough
+        sys.stderr.close()
+        return OK
+    except KeyboardInterrupt:
+        print("\nstopped; what had finished is kept", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser(words: Sequence[str]) -> "tuple[ArgumentParser, str | None]":
+    import argparse
+
+    listing = "\n".join(f"  {name:<10}{meaning}" for name, meaning in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="tricord",
+        description=f"Code, data and model, released as one.\n\ncommands:\n{listing}",
+        epilog="tricord COMMAND --help gives an example of each",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="tricord COMMAND …",
+    )
+    parser.add_argument("-V", "--version", action="version", version=tricord.__version__)
+    chosen = next((word for word in words if not word.startswith("-")), None)
+    if chosen is None:
+        return parser, None
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        if name == chosen:
+            module = import_module(f"tricord.cli.commands.{name}")
+            own = commands.add_parser(
+                name,
+                description=COMMANDS[name],
+                epilog=f"example:\n  {module.EXAMPLE}",
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
+            module.arguments(own)
+            own.add_argument("--json", action="store_true", help="answer in JSON")
+            own.add_argument("--project", metavar="DIR", help="the project (default: this folder)")
+        else:
+            commands.add_parser(name)
+    return parser, chosen
+
+
+def _show(answer: object, arguments: "Namespace") -> int:
+    import json
+
+    from tricord.cli.answer import Answer, console
+
+    if not isinstance(answer, Answer):
+        raise TypeError(f"a command answered with a {type(answer).__name__}")
+    if arguments.json:
+        print(json.dumps(answer.data, ensure_ascii=False, indent=2))
+    elif answer.draw is not None:
+        answer.draw(console())
+    sys.stdout.flush()
+    return answer.code
+
+
+def _complain(error: "TricordError", word: str, as_json: bool) -> None:
+    import json
+
+    if as_json:
+        body = {"error": error.what, "where": error.where, "next": error.hint}
+        print(json.dumps(body, ensure_ascii=False))
+    print(f"{word}: {error}", file=sys.stderr)

@@ -1,0 +1,89 @@
+"""Releasing a model: one artifact that names code, data, model, environment and verdicts."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tricord.core.artifact import Artifact, Digest, Kind
+from tricord.core.errors import NotRecorded, Refused
+from tricord.core.release import Release
+from tricord.core.run import Run
+from tricord.core.step import step
+from tricord.core.verdict import Verdict
+from tricord.project.project import Project
+
+
+@step
+def release(
+    project: Project,
+    model: Artifact,
+    *,
+    name: str,
+    on: Artifact,
+    feature_set: Artifact | None = None,
+    features: dict[str, str] | None = None,
+    reference: Artifact | None = None,
+) -> Release:
+    """Release a model past the verdict `on`; Refused, with its evidence, where it did not pass.
+
+    `feature_set` is the definition that serving applies to a request, `features` maps each of its
+    views to the ref that serving follows (default "features/VIEW@online") or to a digest to pin it
+    to, and `reference` is the profile of the training rows that monitoring compares with.
+    Moves `models/NAME@champion` and `releases/NAME@latest`.
+    """
+    verdict = project.load(on, Verdict)
+    if not verdict.passed:
+        raise Refused(
+            f"no release of {name}: {verdict.summary()}",
+            where=f"verdict {on.digest}",
+            hint=f"tricord show {on.digest[:12]}",
+        )
+    latest = project.ledger.ref(f"releases/{name}@latest")
+    made = _made(project, model, name, features or {})
+    made = replace(
+        made,
+        feature_set=feature_set.digest if feature_set else None,
+        reference=reference.digest if reference else None,
+        verdicts=(on.digest,),
+        previous=latest,
+    )
+    if latest is not None:
+        standing = project.load(latest, Release)
+        if replace(made, previous=standing.previous) == standing:
+            return standing  # the same release again: nothing to move
+    artifact = project.put(made)
+    why = f"release of {name} past its gate"
+    project.move(f"releases/{name}@latest", artifact.digest, why=why, verdict=on, old=latest)
+    project.move(f"models/{name}@champion", model.digest, why=why, verdict=on)
+    return made
+
+
+def _made(project: Project, model: Artifact, name: str, features: Mapping[str, str]) -> Release:
+    run = training_run(project, model.digest)
+    return Release(
+        name=name,
+        model=model.digest,
+        code=run.origin.code,
+        commit=run.origin.commit,
+        environment=run.origin.environment,
+        lock=run.origin.lock,
+        data=datasets_of(project, run),
+        features=features,
+    )
+
+
+def training_run(project: Project, model: Digest) -> Run:
+    """The run of the step that made a model. NotRecorded where it came from outside."""
+    runs = project.ledger.producers(model)
+    if not runs:
+        raise NotRecorded(f"no run made the model {model[:12]}", hint="tricord runs")
+    return runs[0]
+
+
+def datasets_of(project: Project, run: Run) -> dict[str, Digest]:
+    """The dataset versions that the pipeline of a run was given: name → digest."""
+    pipeline = project.ledger.run(run.parent) if run.parent else run
+    return {
+        ref.partition("/")[2].partition("@")[0]: artifact.digest
+        for ref, artifact in pipeline.inputs.items()
+        if artifact.kind == Kind.DATASET and ref.startswith("datasets/")
+    }

@@ -1,0 +1,1 @@
+"""Watching: windows of the prediction log, late labels, verdicts and alerts."""

@@ -1,0 +1,1 @@
+"""Moving traffic: strategies write routing plans and never touch a request."""

@@ -1,0 +1,220 @@
+"""Canary: a share of an endpoint's traffic goes to a new release until a verdict decides.
+
+Each stage is one move of `endpoints/NAME@live` to another routing plan. A server hears of the move
+and takes the plan up; nobody here talks to it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from tricord.checks.sequential import judge_arms
+from tricord.core.artifact import Artifact, Digest
+from tricord.core.errors import NotRecorded, Refused
+from tricord.core.release import Release
+from tricord.core.verdict import Verdict
+from tricord.project.project import Project
+from tricord.serving.log import folder_of, read_segments
+from tricord.serving.plan import Arm, RoutingPlan
+
+LIVE, CANARY = "live", "canary"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where an endpoint stands: its plan, and the releases of its arms."""
+
+    plan: RoutingPlan
+    digest: Digest
+
+    def arm(self, name: str) -> Arm | None:
+        return next((arm for arm in self.plan.arms if arm.name == name), None)
+
+    @property
+    def live(self) -> Arm:
+        return self.arm(LIVE) or self.plan.arms[0]
+
+    @property
+    def canary(self) -> Arm | None:
+        return self.arm(CANARY)
+
+
+def ref_of(endpoint: str) -> str:
+    return f"endpoints/{endpoint}@live"
+
+
+def state(project: Project, endpoint: str) -> State | None:
+    """The endpoint's plan, None where it has none yet."""
+    digest = project.ledger.ref(ref_of(endpoint))
+    if digest is None:
+        return None
+    return State(project.load(digest, RoutingPlan), digest)
+
+
+def start(
+    project: Project, endpoint: str, release: Artifact, *, weight: float = 0.1, why: str = ""
+) -> RoutingPlan:
+    """Give a release `weight` of the traffic; all of it where the endpoint serves nothing yet.
+
+    It rests on the verdict that let the release by. Refused while another rollout is under way.
+    """
+    now = state(project, endpoint)
+    if now and now.canary:
+        raise Refused(
+            f"a rollout of {now.canary.release[:12]} is under way at {endpoint}",
+            hint=f"tricord rollout status {endpoint}",
+        )
+    if now and now.live.release == release.digest:
+        raise Refused(f"{endpoint} serves {release.digest[:12]} already", hint="tricord status")
+    if now is None:
+        plan = RoutingPlan(endpoint, (Arm(release.digest, 1.0, LIVE),), salt=release.digest)
+        _move(project, plan, _gate(project, release), why or "first release of the endpoint")
+        return plan
+    return advance(project, endpoint, release, _gate(project, release), weight=weight, why=why)
+
+
+def advance(
+    project: Project,
+    endpoint: str,
+    release: Artifact,
+    verdict: Artifact | None,
+    *,
+    weight: float,
+    why: str = "",
+) -> RoutingPlan:
+    """Let the canary have `weight` of the traffic from now on."""
+    now = _required(project, endpoint)
+    plan = RoutingPlan(
+        endpoint,
+        (
+            Arm(now.live.release, 1.0 - weight, LIVE),
+            Arm(release.digest, weight, CANARY),
+        ),
+        salt=release.digest,  # the same at every stage, so that a key that has seen it keeps it
+    )
+    _move(project, plan, verdict, why or f"canary at {weight:.0%}")
+    return plan
+
+
+def promote(project: Project, endpoint: str, verdict: Artifact | None, *, why: str = "") -> RoutingPlan:
+    """Give the canary all traffic. Without a verdict the actor signs for it."""
+    canary = _required_canary(project, endpoint)
+    plan = RoutingPlan(endpoint, (Arm(canary.release, 1.0, LIVE),), salt=canary.release)
+    _move(project, plan, verdict, why or "canary promoted")
+    return plan
+
+
+def abort(project: Project, endpoint: str, verdict: Artifact | None = None, *, why: str) -> RoutingPlan:
+    """Take the canary out: all traffic to the live release, and champion and latest go back too."""
+    now = _required(project, endpoint)
+    canary = _required_canary(project, endpoint)
+    plan = RoutingPlan(endpoint, (Arm(now.live.release, 1.0, LIVE),), salt=now.live.release)
+    artifact = project.put(plan)
+    project.ledger.move_ref(
+        ref_of(endpoint),
+        old=now.digest,
+        new=artifact.digest,
+        actor=project.actor,
+        why=why,
+        verdict=verdict.digest if verdict else None,
+    )
+    withdraw(project, project.load(canary.release, Release), canary.release, why, verdict)
+    return plan
+
+
+def rollback(project: Project, endpoint: str, *, why: str) -> RoutingPlan:
+    """Put an endpoint back to the release that it served, whole, before the one it serves now."""
+    now = _required(project, endpoint)
+    if now.canary:
+        return abort(project, endpoint, why=why)
+    for move in reversed(project.ledger.moves(ref_of(endpoint))):
+        earlier = project.load(move.new, RoutingPlan) if move.new else None
+        whole = earlier is not None and len(earlier.arms) == 1
+        if earlier and whole and earlier.arms[0].release != now.live.release:
+            project.ledger.move_ref(
+                ref_of(endpoint), old=now.digest, new=move.new, actor=project.actor, why=why
+            )
+            released = project.load(now.live.release, Release)
+            withdraw(project, released, now.live.release, why, None)
+            return earlier
+    raise Refused(f"{endpoint} has served nothing else before", hint=f"tricord release list {endpoint}")
+
+
+def withdraw(
+    project: Project, release: Release, digest: Digest, why: str, verdict: Artifact | None
+) -> None:
+    """Let `latest` and `champion` go back where they still stand at a release that failed."""
+    for ref, at in (
+        (f"releases/{release.name}@latest", digest),
+        (f"models/{release.name}@champion", release.model),
+    ):
+        moves = project.ledger.moves(ref)
+        if moves and moves[-1].new == at and moves[-1].old is not None:
+            project.roll_back(ref, why=why, verdict=verdict)
+
+
+def observed(project: Project, endpoint: str) -> pl.DataFrame:
+    """What was answered while the newest rollout of the endpoint was under way: its log's rows."""
+    canary = _required_canary(project, endpoint)
+    rows = read_segments(folder_of(project.folder, endpoint))
+    plans = [
+        move.new
+        for move in project.ledger.moves(ref_of(endpoint))
+        if move.new and _has_canary(project, move.new, canary.release)
+    ]
+    return rows.filter(pl.col("plan").is_in(plans))
+
+
+def judge(
+    project: Project, endpoint: str, rows: pl.DataFrame | None = None, *, label: str | None = None
+) -> tuple[Artifact, Verdict]:
+    """The canary against the live arm on the traffic that both got at random; kept as an artifact."""
+    canary = _required_canary(project, endpoint)
+    seen = observed(project, endpoint) if rows is None else rows
+    served = [name for name in seen.columns if name.startswith("feature.")]
+    verdict = judge_arms(
+        seen.filter(pl.col("arm") == CANARY),
+        seen.filter(pl.col("arm") == LIVE),
+        columns=served,
+        subject=f"canary {canary.release[:12]} at {endpoint}",
+        weight=canary.weight,
+        label=label,
+    )
+    return project.put(verdict), verdict
+
+
+def _has_canary(project: Project, plan: Digest, release: Digest) -> bool:
+    arms = project.load(plan, RoutingPlan).arms
+    return any(arm.name == CANARY and arm.release == release for arm in arms)
+
+
+def _gate(project: Project, release: Artifact) -> Artifact | None:
+    verdicts = project.load(release, Release).verdicts
+    return project.resolve(verdicts[0]) if verdicts else None
+
+
+def _move(project: Project, plan: RoutingPlan, verdict: Artifact | None, why: str) -> None:
+    artifact = project.put(plan)
+    project.move(ref_of(plan.endpoint), artifact.digest, why=why, verdict=verdict, signed=not verdict)
+
+
+def _required(project: Project, endpoint: str) -> State:
+    now = state(project, endpoint)
+    if now is None:
+        raise NotRecorded(f"no endpoint {endpoint!r}", hint=f"tricord rollout start {endpoint}")
+    return now
+
+
+def _required_canary(project: Project, endpoint: str) -> Arm:
+    now = _required(project, endpoint)
+    if now.canary is None:
+        raise NotRecorded(
+            f"no rollout is under way at {endpoint}", hint=f"tricord rollout start {endpoint}"
+        )
+    return now.canary
+
+
+def folder(project: Project, endpoint: str) -> Path:
+    """Where the endpoint's prediction log lies until it is collected."""
+    return folder_of(project.folder, endpoint)

@@ -1,0 +1,1 @@
+"""When: rules over the ledger's events that start a run."""

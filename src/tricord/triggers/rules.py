@@ -1,0 +1,57 @@
+"""A rule watches the ledger's journal and says when a pipeline is to run, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tricord.core.canonical import JSON
+from tricord.core.event import Event, EventType
+from tricord.core.verdict import Action
+from tricord.pipeline.execute import Result, Watcher, run_pipeline
+from tricord.pipeline.load import find_pipeline
+from tricord.project.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Run `pipeline` when an alert about `subject` asks for `action`."""
+
+    name: str
+    pipeline: str
+    subject: str
+    action: Action = Action.RETRAIN
+
+    def matches(self, event: Event) -> bool:
+        if event.type != EventType.ALERT_RAISED or event.subject != self.subject:
+            return False
+        actions = event.body.get("actions")
+        return isinstance(actions, list) and str(self.action) in actions
+
+
+def due(project: Project, rule: Rule, *, after: int = 0) -> Event | None:
+    """The newest event after number `after` that the rule matches and has not fired for."""
+    fired = {
+        event.body.get("event")
+        for event in project.ledger.events(after=after, types=(EventType.TRIGGER_FIRED,))
+        if event.subject == rule.name
+    }
+    alerts = project.ledger.events(after=after, types=(EventType.ALERT_RAISED,))
+    for event in reversed(alerts):
+        if rule.matches(event):
+            return None if event.seq in fired else event
+    return None
+
+
+def fire(
+    project: Project,
+    rule: Rule,
+    event: Event | None,
+    *,
+    params: Mapping[str, JSON] | None = None,
+    reason: str = "",
+    watch: Watcher = lambda _: None,
+) -> Result:
+    """Start the rule's pipeline: for an event, or on demand (None) for the `reason` given."""
+    why = reason or (str(event.body.get("summary", "")) if event else "on demand")
+    body: dict[str, JSON] = {"event": event.seq if event else None, "pipeline": rule.pipeline}
+    project.append_event(EventType.TRIGGER_FIRED, rule.name, {**body, "why": why})
+    return run_pipeline(project, find_pipeline(project, rule.pipeline), params, watch=watch)
