@@ -1,0 +1,1 @@
+"""Pages that a person reads: self-contained reports, and the web front."""
