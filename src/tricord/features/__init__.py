@@ -1,0 +1,1 @@
+"""Features: defined once; joined point in time for training, read online for serving."""
