@@ -1,0 +1,1 @@
+"""Datasets: reading tables, their statistics, the schema that people review."""
