@@ -1,0 +1,1 @@
+"""Models: signature, package, export to ONNX with a proof that nothing changed, codecs."""
