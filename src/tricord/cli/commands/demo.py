@@ -6,7 +6,7 @@ from pathlib import Path
 from tricord.cli.answer import Answer
 from tricord.cli.examples import example_folder
 from tricord.core.errors import TricordError
-from tricord.pipeline.load import load_module
+from tricord.pipelines.load import load_module
 from tricord.project.project import Project
 
 EXAMPLE = "tricord demo"

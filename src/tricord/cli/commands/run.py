@@ -8,8 +8,8 @@ from tricord.cli.answer import STATE_TONES, Answer, console, draw_verdict
 from tricord.core.artifact import Kind, short
 from tricord.core.errors import PlanError
 from tricord.core.verdict import Verdict
-from tricord.pipeline.execute import Result, StepReport, StepState, run_pipeline
-from tricord.pipeline.load import find_pipeline
+from tricord.pipelines.execute import Result, StepReport, StepState, run_pipeline
+from tricord.pipelines.load import find_pipeline
 from tricord.project.project import Project
 
 EXAMPLE = "tricord run delay -p learning_rate=0.05"

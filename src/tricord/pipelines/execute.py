@@ -18,9 +18,9 @@ from tricord.core.canonical import JSON
 from tricord.core.errors import CodecError, PlanError, Refused, StepFailed, TricordError
 from tricord.core.run import Run, Status
 from tricord.core.step import PROJECT, Pending, Pipeline
-from tricord.pipeline.explain import why_it_runs
-from tricord.pipeline.fingerprint import Code, code_of, step_fingerprint
-from tricord.pipeline.plan import (
+from tricord.pipelines.explain import why_it_runs
+from tricord.pipelines.fingerprint import Code, code_of, step_fingerprint
+from tricord.pipelines.plan import (
     RESULT,
     Node,
     Plan,

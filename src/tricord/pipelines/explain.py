@@ -9,7 +9,7 @@ from tricord.core.canonical import JSON
 from tricord.core.errors import StoreError
 from tricord.core.run import Status
 from tricord.core.step import Step
-from tricord.pipeline.fingerprint import Code
+from tricord.pipelines.fingerprint import Code
 from tricord.project.project import Project
 
 

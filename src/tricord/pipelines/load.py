@@ -3,9 +3,10 @@
 import difflib
 import importlib
 import sys
+import traceback
 from types import ModuleType
 
-from tricord.core.errors import PlanError
+from tricord.core.errors import PlanError, TricordError
 from tricord.core.step import Pipeline
 from tricord.project.project import Project
 
@@ -25,6 +26,14 @@ def load_module(project: Project, name: str) -> ModuleType:
         ) from error
     except SyntaxError as error:
         raise PlanError(f"{error.msg}", where=f"{error.filename}:{error.lineno}") from error
+    except TricordError:
+        raise
+    except Exception as error:  # the module is a user's code: it may raise anything
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise PlanError(
+            f"{name} does not load: {type(error).__name__}: {error}",
+            where=f"{frame.filename}:{frame.lineno}",
+        ) from error
 
 
 def load_pipelines(project: Project) -> dict[str, Pipeline[...]]:
