@@ -1,0 +1,135 @@
+"""Trees: a folder's files as one object. The encoding is specified in docs/reference/store-format.md."""
+
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from tricord.core import canonical
+from tricord.core.artifact import Digest, parse_digest
+from tricord.core.errors import DataError, TricordError
+from tricord.store.faults import in_source
+
+HEADER = b"tricord tree/1\n"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Entry:
+    """One file of a tree: relative POSIX path, digest, size in bytes, owner's execute bit."""
+
+    path: str
+    digest: Digest
+    size: int
+    executable: bool
+
+
+def encode(entries: Iterable[Entry]) -> bytes:
+    """The bytes of a tree; the order of `entries` does not matter.
+
+    >>> encode([])
+    b'tricord tree/1\\n[]'
+    """
+    rows = [[e.path, e.digest, e.size, e.executable] for e in sorted(entries)]
+    return HEADER + canonical.encode(rows)
+
+
+def decode(data: bytes) -> tuple[Entry, ...]:
+    """The files of a tree, sorted by path. ValueError where the bytes are not those of one."""
+    if not data.startswith(HEADER):
+        raise ValueError("not a tree of version 1")
+    try:
+        rows = cast("object", json.loads(data.removeprefix(HEADER)))
+        if not isinstance(rows, list):
+            raise ValueError("no list")
+        entries = tuple(_entry(row) for row in cast("list[object]", rows))
+        encoded = encode(entries)
+    except (ValueError, RecursionError, TricordError) as error:
+        raise ValueError(f"malformed tree: {error}") from error
+    _check_paths([entry.path for entry in entries])
+    if encoded != data:
+        raise ValueError("malformed tree: not in canonical form")
+    return entries
+
+
+def _entry(row: object) -> Entry:
+    match row:
+        case [str(path), str(digest), int(size), bool(executable)] if type(size) is int:
+            return Entry(path, parse_digest(digest), size, executable)
+        case _:
+            raise ValueError(f"not [path, digest, size, executable]: {row!r}")
+
+
+def _check_paths(paths: Sequence[str]) -> None:
+    known = set(paths)
+    if len(known) != len(paths):
+        raise ValueError("malformed tree: a path is given twice")
+    for path in paths:
+        parts = path.split("/")
+        if "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
+            raise ValueError(f"malformed tree: a path leads outside: {path!r}")
+        if any("/".join(parts[:end]) in known for end in range(1, len(parts))):
+            raise ValueError(f"malformed tree: a file is the folder of another: {path!r}")
+
+
+def scan(folder: Path) -> list[tuple[str, Path]]:
+    """Every file below a folder: its path in the tree and where to read it, sorted by path.
+
+    DataError for what a tree cannot hold: links that lead outside or to folders, sockets, FIFOs,
+    devices, names that are not UTF-8.
+    """
+    with in_source(folder):
+        top = folder.resolve(strict=True)
+        if not stat.S_ISDIR(top.stat().st_mode):
+            raise DataError("not a folder", where=str(folder))
+    return sorted(_scan(top, top, ""))
+
+
+def _scan(top: Path, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    with in_source(folder), os.scandir(folder) as found:
+        children = list(found)
+    for child in children:
+        path = Path(child.path)
+        try:
+            child.name.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise DataError(
+                "the name is not valid UTF-8", where=repr(os.fsencode(path)), hint="rename the file"
+            ) from error
+        with in_source(path):
+            if child.is_symlink():
+                yield prefix + child.name, _target(top, path)
+            elif child.is_dir(follow_symlinks=False):
+                yield from _scan(top, path, f"{prefix}{child.name}/")
+            elif child.is_file(follow_symlinks=False):
+                yield prefix + child.name, path
+            else:
+                raise DataError(
+                    "neither a file nor a folder (a socket, FIFO or device), so it has no content to store",
+                    where=str(path),
+                    hint="remove it, or add another folder",
+                )
+
+
+def _target(top: Path, link: Path) -> Path:
+    try:
+        target = link.resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13
+        raise DataError(
+            "a symbolic link that leads nowhere", where=str(link), hint="remove the link"
+        ) from error
+    if not target.is_relative_to(top):
+        raise DataError(
+            f"a symbolic link that leads outside the folder, to {target}",
+            where=str(link),
+            hint="copy the content in: cp -L",
+        )
+    if not target.is_file():
+        raise DataError(
+            "a symbolic link to something other than a file",
+            where=str(link),
+            hint="replace the link by what it points at: cp -rL",
+        )
+    return target
