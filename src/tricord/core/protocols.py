@@ -102,8 +102,8 @@ class Store(Protocol):
     def __iter__(self) -> Iterator[Digest]: ...
 
 
-class Ledger(Protocol):
-    """Facts, append-only. Every call is one transaction, durable when it returns."""
+class Appends(Protocol):
+    """The writing half of a ledger. Every call is one transaction, durable when it returns."""
 
     def begin_run(
         self,
@@ -146,6 +146,10 @@ class Ledger(Protocol):
 
     def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event: ...
 
+
+class Facts(Protocol):
+    """The reading half of a ledger."""
+
     def ref(self, ref: str) -> Digest | None: ...
 
     def refs(self, prefix: str = "") -> Mapping[str, Digest]: ...
@@ -155,6 +159,10 @@ class Ledger(Protocol):
         ...
 
     def artifact(self, digest: Digest, kind: Kind | None = None) -> Artifact | None: ...
+
+    def artifacts(self, prefix: str, *, limit: int = 10) -> Sequence[Artifact]:
+        """Artifacts whose digest begins with `prefix`, in the order they were recorded."""
+        ...
 
     def run(self, run: str) -> Run:
         """NotRecorded where there is none; a unique beginning of an id is enough."""
@@ -178,6 +186,10 @@ class Ledger(Protocol):
         """Runs that have it among their inputs, oldest first."""
         ...
 
+
+class Journal(Protocol):
+    """A ledger's events: what triggers, servers and the UI follow."""
+
     def events(
         self, *, after: int = 0, types: Iterable[EventType] = (), limit: int = 1000
     ) -> Sequence[Event]:
@@ -191,5 +203,9 @@ class Ledger(Protocol):
     def verify(self) -> int:
         """The number of events whose chain was checked; LedgerCorrupt names the first bad one."""
         ...
+
+
+class Ledger(Appends, Facts, Journal, Protocol):
+    """Facts, append-only: artifacts, runs, metrics, refs and events."""
 
     def close(self) -> None: ...

@@ -2,7 +2,7 @@
 
 A step called on its own just runs. Called inside a pipeline that is being planned, it adds a node
 to the plan and returns a `Pending` in place of its result. What a plan is, and how it is run, is
-the business of the room `pipeline`; this module holds only the words, so that any room can offer steps.
+the business of the room `pipelines`; this module holds only the words, so that any room can offer steps.
 """
 
 from collections.abc import Callable, Iterator
