@@ -97,7 +97,10 @@ def ended(
 
 
 def _links(artifacts: Mapping[str, Artifact]) -> list[JSON]:
-    return [[name, artifact.digest, str(artifact.kind)] for name, artifact in artifacts.items()]
+    return [
+        [name, artifact.digest, str(artifact.kind), artifact.format]
+        for name, artifact in artifacts.items()
+    ]
 
 
 def _number(value: float) -> float | str:
@@ -126,7 +129,7 @@ def _artifact_rows(event: Event, body: Mapping[str, Any]) -> list[Row]:
         "meta": text(body["meta"]),
         "seq": event.seq,
     }
-    return [Row("artifact", 2, values)]
+    return [Row("artifact", 3, values)]
 
 
 def _run_rows(event: Event, body: Mapping[str, Any]) -> list[Row]:
@@ -160,11 +163,11 @@ def _run_end_rows(event: Event, body: Mapping[str, Any]) -> list[Row]:
     return [Row("run_end", 1, values), *_edges(event.subject, "out", body["outputs"]), *metrics]
 
 
-def _edges(run: str, role: str, links: Sequence[tuple[str, str, str]]) -> list[Row]:
-    names = ("run", "role", "name", "position", "digest", "kind")
+def _edges(run: str, role: str, links: Sequence[tuple[str, str, str, str]]) -> list[Row]:
+    names = ("run", "role", "name", "position", "digest", "kind", "format")
     return [
-        Row("edge", 3, dict(zip(names, (run, role, name, i, digest, kind), strict=True)))
-        for i, (name, digest, kind) in enumerate(links)
+        Row("edge", 3, dict(zip(names, (run, role, name, i, *artifact), strict=True)))
+        for i, (name, *artifact) in enumerate(links)
     ]
 
 

@@ -78,7 +78,7 @@ _Edges = dict[str, dict[str, Artifact]]
 def _edges(database: Connection, ids: str) -> dict[str, _Edges]:
     edges: dict[str, _Edges] = defaultdict(lambda: {"in": {}, "out": {}})
     for row in database.rows(
-        """SELECT edge.run, edge.role, edge.name, artifact.* FROM edge JOIN artifact USING (digest, kind)
+        """SELECT edge.run, edge.role, edge.name, artifact.* FROM edge JOIN artifact USING (digest, kind, format)
            WHERE edge.run IN (SELECT value FROM json_each(?)) ORDER BY edge.position""",
         ids,
     ):

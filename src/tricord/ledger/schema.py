@@ -37,7 +37,7 @@ _FIRST = (
     """CREATE TABLE artifact (
         digest TEXT NOT NULL, kind TEXT NOT NULL, format TEXT NOT NULL, size INTEGER NOT NULL,
         meta TEXT NOT NULL, seq INTEGER NOT NULL REFERENCES event,
-        PRIMARY KEY (digest, kind)) WITHOUT ROWID""",
+        PRIMARY KEY (digest, kind, format)) WITHOUT ROWID""",
     """CREATE TABLE run (
         seq INTEGER PRIMARY KEY REFERENCES event, id TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
         fingerprint TEXT NOT NULL, parent TEXT, started REAL NOT NULL, params TEXT NOT NULL,
@@ -51,8 +51,8 @@ _FIRST = (
     """CREATE TABLE edge (
         run TEXT NOT NULL REFERENCES run (id), role TEXT NOT NULL CHECK (role IN ('in', 'out')),
         name TEXT NOT NULL, position INTEGER NOT NULL, digest TEXT NOT NULL, kind TEXT NOT NULL,
-        PRIMARY KEY (run, role, name),
-        FOREIGN KEY (digest, kind) REFERENCES artifact) WITHOUT ROWID""",
+        format TEXT NOT NULL, PRIMARY KEY (run, role, name),
+        FOREIGN KEY (digest, kind, format) REFERENCES artifact) WITHOUT ROWID""",
     "CREATE INDEX edge_by_digest ON edge (digest, role)",
     """CREATE TABLE metric (
         run TEXT NOT NULL REFERENCES run (id), name TEXT NOT NULL, position INTEGER NOT NULL,

@@ -98,7 +98,7 @@ class SqliteLedger:
             self._append(EventType.RUN_ENDED, run, body)
 
     def add_artifact(self, artifact: Artifact) -> None:
-        """Record content that no run made. The first format, size and meta of a digest and kind stay."""
+        """Record content that no run made. What was recorded first stays."""
         with self._database.writing():
             self._commit_artifacts([artifact])
 
@@ -171,7 +171,7 @@ class SqliteLedger:
         return [queries.move(row) for row in rows]
 
     def artifact(self, digest: Digest, kind: Kind | None = None) -> Artifact | None:
-        """The recorded artifact; of several kinds, the one that was recorded first."""
+        """The recorded artifact; of several kinds or formats, the one recorded first."""
         row = self._database.row(
             """SELECT * FROM artifact WHERE digest = ?1 AND (?2 IS NULL OR kind = ?2)
                ORDER BY seq LIMIT 1""",
@@ -288,7 +288,13 @@ class SqliteLedger:
 
     def _commit_artifacts(self, artifacts: Iterable[Artifact]) -> None:
         for artifact in artifacts:
-            if self.artifact(artifact.digest, artifact.kind) is None:
+            known = self._database.row(
+                "SELECT 1 FROM artifact WHERE digest = ? AND kind = ? AND format = ?",
+                artifact.digest,
+                artifact.kind,
+                artifact.format,
+            )
+            if known is None:
                 parse_digest(artifact.digest)
                 self._append(
                     EventType.ARTIFACT_COMMITTED, artifact.digest, journal.committed(artifact)
