@@ -21,6 +21,20 @@ PROJECT = "project"
 ref, say) instead of computing a value, so it is never answered from the cache."""
 
 
+class _Given:
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):  # asked by the interpreter or an inspector, not by the step
+            raise AttributeError(name)
+        raise PlanError(
+            "this step acts on a project, and it was called without one",
+            hint="call it inside a pipeline, or pass project=Project.open()",
+        )
+
+
+GIVEN: Any = _Given()
+"""The default of a step's parameter `project`: it is filled in when the step is run."""
+
+
 class Trace(Protocol):
     """A plan that is being made."""
 

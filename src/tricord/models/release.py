@@ -7,14 +7,13 @@ from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.errors import NotRecorded, Refused
 from tricord.core.release import Release
 from tricord.core.run import Run
-from tricord.core.step import step
+from tricord.core.step import GIVEN, step
 from tricord.core.verdict import Verdict
 from tricord.project.project import Project
 
 
 @step
 def release(
-    project: Project,
     model: Artifact,
     *,
     name: str,
@@ -22,6 +21,7 @@ def release(
     feature_set: Artifact | None = None,
     features: dict[str, str] | None = None,
     reference: Artifact | None = None,
+    project: Project = GIVEN,
 ) -> Release:
     """Release a model past the verdict `on`; Refused, with its evidence, where it did not pass.
 

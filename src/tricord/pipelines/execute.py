@@ -173,13 +173,13 @@ class _Execution:
             seconds = time.perf_counter() - started
             return StepReport(node.label, StepState.CACHED, "", hit.id, seconds, hit.outputs)
         params = self._filled(node, lambda _: None)
-        why = why_it_runs(self.project, node.step, code, params, inputs)
+        why = why_it_runs(self.project, node.label, node.step, code, params, inputs)
         self.watch(StepReport(node.label, StepState.RUNNING, why))
         origin = self.project.origin(code=code.record(), environment=code.environment())
         outputs, run, error, state = {}, None, None, StepState.FINISHED
         try:
             with self.project.recording(
-                node.step.name,
+                node.label,
                 fingerprint,
                 origin=origin,
                 parent=self.run,

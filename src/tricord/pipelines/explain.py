@@ -15,15 +15,16 @@ from tricord.project.project import Project
 
 def why_it_runs(
     project: Project,
+    label: str,
     step: Step[..., Any],
     code: Code,
     params: Mapping[str, JSON],
     inputs: Mapping[str, Artifact],
 ) -> str:
-    """One line that names what changed since the step's newest run."""
+    """One line that names what changed since the newest run under this label."""
     if not step.cache:
         return "it acts, so it always runs" if step.acts else "it is declared cache=False"
-    last = next(iter(project.ledger.runs(name=step.name, limit=1)), None)
+    last = next(iter(project.ledger.runs(name=label, limit=1)), None)
     if last is None:
         return "its first run"
     if last.status != Status.FINISHED:

@@ -169,9 +169,11 @@ class _Tracer:
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> dict[str, Argument]:
-        given: dict[str, Any] = {PROJECT: None} if step.acts else {}
+        if step.acts:  # the project is not an input: it is what the step acts on
+            others = [p for name, p in signature.parameters.items() if name != PROJECT]
+            signature = signature.replace(parameters=others)
         try:
-            bound = signature.bind(*args, **given, **kwargs)
+            bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             raise PlanError(
                 f"step {step.name!r}: {error}", where=where_defined(step.function)
@@ -179,8 +181,6 @@ class _Tracer:
         bound.apply_defaults()
         arguments: dict[str, Argument] = {}
         for name, value in bound.arguments.items():
-            if name == PROJECT:
-                continue
             want = plain_type(signature.parameters[name].annotation)
             argument = Argument(_plain(value), want, _inner(signature.parameters[name].annotation))
             try:

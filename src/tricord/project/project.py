@@ -104,7 +104,8 @@ class Project:
 
     def encode(self, value: Any, *, kind: Kind | None = None) -> Artifact:
         """Store a value's bytes. Nothing is recorded yet: a run or `put` does that."""
-        name, codec = codecs.codec_of(cast("type", type(value)))
+        cls: type[Any] = type(value)
+        name, codec = codecs.codec_of(cls)
         with self.scratch() as scratch:
             target = scratch / "value"
             try:
