@@ -5,7 +5,6 @@ and takes the plan up; nobody here talks to it.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
@@ -17,6 +16,7 @@ from tricord.core.verdict import Verdict
 from tricord.project.project import Project
 from tricord.serving.log import folder_of, read_segments
 from tricord.serving.plan import Arm, RoutingPlan
+from tricord.serving.state import plan_ref
 
 LIVE, CANARY = "live", "canary"
 
@@ -40,13 +40,9 @@ class State:
         return self.arm(CANARY)
 
 
-def ref_of(endpoint: str) -> str:
-    return f"endpoints/{endpoint}@live"
-
-
 def state(project: Project, endpoint: str) -> State | None:
     """The endpoint's plan, None where it has none yet."""
-    digest = project.ledger.ref(ref_of(endpoint))
+    digest = project.ledger.ref(plan_ref(endpoint))
     if digest is None:
         return None
     return State(project.load(digest, RoutingPlan), digest)
@@ -97,7 +93,9 @@ def advance(
     return plan
 
 
-def promote(project: Project, endpoint: str, verdict: Artifact | None, *, why: str = "") -> RoutingPlan:
+def promote(
+    project: Project, endpoint: str, verdict: Artifact | None, *, why: str = ""
+) -> RoutingPlan:
     """Give the canary all traffic. Without a verdict the actor signs for it."""
     canary = _required_canary(project, endpoint)
     plan = RoutingPlan(endpoint, (Arm(canary.release, 1.0, LIVE),), salt=canary.release)
@@ -105,14 +103,16 @@ def promote(project: Project, endpoint: str, verdict: Artifact | None, *, why: s
     return plan
 
 
-def abort(project: Project, endpoint: str, verdict: Artifact | None = None, *, why: str) -> RoutingPlan:
+def abort(
+    project: Project, endpoint: str, verdict: Artifact | None = None, *, why: str
+) -> RoutingPlan:
     """Take the canary out: all traffic to the live release, and champion and latest go back too."""
     now = _required(project, endpoint)
     canary = _required_canary(project, endpoint)
     plan = RoutingPlan(endpoint, (Arm(now.live.release, 1.0, LIVE),), salt=now.live.release)
     artifact = project.put(plan)
     project.ledger.move_ref(
-        ref_of(endpoint),
+        plan_ref(endpoint),
         old=now.digest,
         new=artifact.digest,
         actor=project.actor,
@@ -128,17 +128,19 @@ def rollback(project: Project, endpoint: str, *, why: str) -> RoutingPlan:
     now = _required(project, endpoint)
     if now.canary:
         return abort(project, endpoint, why=why)
-    for move in reversed(project.ledger.moves(ref_of(endpoint))):
+    for move in reversed(project.ledger.moves(plan_ref(endpoint))):
         earlier = project.load(move.new, RoutingPlan) if move.new else None
         whole = earlier is not None and len(earlier.arms) == 1
         if earlier and whole and earlier.arms[0].release != now.live.release:
             project.ledger.move_ref(
-                ref_of(endpoint), old=now.digest, new=move.new, actor=project.actor, why=why
+                plan_ref(endpoint), old=now.digest, new=move.new, actor=project.actor, why=why
             )
             released = project.load(now.live.release, Release)
             withdraw(project, released, now.live.release, why, None)
             return earlier
-    raise Refused(f"{endpoint} has served nothing else before", hint=f"tricord release list {endpoint}")
+    raise Refused(
+        f"{endpoint} has served nothing else before", hint=f"tricord release list {endpoint}"
+    )
 
 
 def withdraw(
@@ -160,7 +162,7 @@ def observed(project: Project, endpoint: str) -> pl.DataFrame:
     rows = read_segments(folder_of(project.folder, endpoint))
     plans = [
         move.new
-        for move in project.ledger.moves(ref_of(endpoint))
+        for move in project.ledger.moves(plan_ref(endpoint))
         if move.new and _has_canary(project, move.new, canary.release)
     ]
     return rows.filter(pl.col("plan").is_in(plans))
@@ -196,7 +198,9 @@ def _gate(project: Project, release: Artifact) -> Artifact | None:
 
 def _move(project: Project, plan: RoutingPlan, verdict: Artifact | None, why: str) -> None:
     artifact = project.put(plan)
-    project.move(ref_of(plan.endpoint), artifact.digest, why=why, verdict=verdict, signed=not verdict)
+    project.move(
+        plan_ref(plan.endpoint), artifact.digest, why=why, verdict=verdict, signed=not verdict
+    )
 
 
 def _required(project: Project, endpoint: str) -> State:
@@ -213,8 +217,3 @@ def _required_canary(project: Project, endpoint: str) -> Arm:
             f"no rollout is under way at {endpoint}", hint=f"tricord rollout start {endpoint}"
         )
     return now.canary
-
-
-def folder(project: Project, endpoint: str) -> Path:
-    """Where the endpoint's prediction log lies until it is collected."""
-    return folder_of(project.folder, endpoint)

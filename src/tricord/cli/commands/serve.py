@@ -1,5 +1,9 @@
 """`tricord serve`: answer requests for an endpoint."""
 
+import os
+import signal
+import threading
+import time
 from argparse import ArgumentParser, Namespace
 
 from tricord.cli.answer import Answer
@@ -12,12 +16,23 @@ EXAMPLE = "tricord serve delay --port 8080"
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("endpoint", help="name of the endpoint")
     parser.add_argument("--host", help="address to listen on (setting serving.host)")
+    parser.add_argument(
+        "--with-parent", action="store_true", help="stop when the process that started this ends"
+    )
     parser.add_argument("--port", type=int, help="port; 0 for any free one (setting serving.port)")
 
 
 def run(arguments: Namespace) -> Answer:
     project = Project.open(arguments.project)
     config = project.config
+    if arguments.with_parent:
+        threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
     port = config.whole("serving.port") if arguments.port is None else arguments.port
     serve(project, arguments.endpoint, arguments.host or config.text("serving.host"), port)
     return Answer({"endpoint": arguments.endpoint, "state": "stopped"})
+
+
+def _stop_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
