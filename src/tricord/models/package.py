@@ -7,7 +7,7 @@ signature are those of the Open Inference Protocol, version 2.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal, TypeAlias, cast
 
 import numpy as np
@@ -117,13 +117,29 @@ class Model:
         Columns are found by name, others are ignored; a null is a missing value.
         ModelError names every column that is not there or is of another type.
         """
-        self._check(rows)
-        return self.run(
-            {
-                column.name: tensor(rows.get_column(column.name), column.datatype)
-                for column in self.signature.inputs
-            }
-        )
+        return self.run(self.tensors(rows))
+
+    def tensors(self, rows: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
+        """The inputs of the graph from a table. ModelError as for `predict`."""
+        given = set(rows.columns)
+        missing = [name for name in self.signature.names if name not in given]
+        if missing:
+            raise ModelError(
+                f"the model needs columns that are not there: {', '.join(missing)}",
+                where=f"a table with {', '.join(rows.columns) or 'no columns'}",
+            )
+        wrong: list[str] = []
+        made: dict[str, npt.NDArray[Any]] = {}
+        for column in self.signature.inputs:
+            values = rows.get_column(column.name)
+            if _fits(values.dtype, column.datatype):
+                made[column.name] = tensor(values, column.datatype)
+            else:
+                expected = _EXPECTED[column.datatype]
+                wrong.append(f"{column.name} is {values.dtype}, expected {expected}")
+        if wrong:
+            raise ModelError(f"columns of a wrong type: {'; '.join(wrong)}")
+        return made
 
     def run(self, tensors: Mapping[str, npt.NDArray[Any]]) -> Floats:
         """Scores from tensors that are as the graph wants them: float64 or object, (rows, 1)."""
@@ -173,21 +189,6 @@ class Model:
             )
         return session, failures
 
-    def _check(self, rows: pl.DataFrame) -> None:
-        missing = [name for name in self.signature.names if name not in rows.columns]
-        if missing:
-            raise ModelError(
-                f"the model needs columns that are not there: {', '.join(missing)}",
-                where=f"a table with {', '.join(rows.columns) or 'no columns'}",
-            )
-        wrong = [
-            f"{column.name} is {rows.schema[column.name]}, expected {_EXPECTED[column.datatype]}"
-            for column in self.signature.inputs
-            if not _fits(rows.schema[column.name], column.datatype)
-        ]
-        if wrong:
-            raise ModelError(f"columns of a wrong type: {'; '.join(wrong)}")
-
 
 _EXPECTED: Final[Mapping[Datatype, str]] = {
     "FP64": "a number",
@@ -212,6 +213,7 @@ def datatype_of(dtype: pl.DataType) -> Datatype | None:
     return "FP64" if dtype.is_numeric() else None
 
 
+@lru_cache(maxsize=1024)
 def _fits(dtype: pl.DataType, wanted: Datatype) -> bool:
     if isinstance(dtype, pl.Null):
         return True
@@ -223,7 +225,15 @@ def _fits(dtype: pl.DataType, wanted: Datatype) -> bool:
 def tensor(values: pl.Series, datatype: Datatype) -> npt.NDArray[Any]:
     """A column as the graph wants it, shape (rows, 1): object for BYTES, float64 for the rest."""
     if datatype == "BYTES":
-        texts = values.cast(pl.String).fill_null(MISSING).to_numpy()
-        return texts.astype(object, copy=False).reshape(-1, 1)
-    numbers = values.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return numbers.reshape(-1, 1)
+        if not isinstance(values.dtype, pl.String):
+            values = values.cast(pl.String)
+        return texts(values.to_list())
+    if not isinstance(values.dtype, pl.Float64):
+        values = values.cast(pl.Float64)
+    return values.to_numpy().reshape(-1, 1)  # a null becomes NaN here
+
+
+def texts(values: Sequence[str | None]) -> npt.NDArray[Any]:
+    """Texts as the graph wants them, shape (rows, 1)."""
+    known = [MISSING if value is None else value for value in values]
+    return np.array(known, dtype=object).reshape(-1, 1)
