@@ -1,0 +1,102 @@
+"""kill -9 and loss of power at every point of a put: S1–S6 of docs/reference/store-format.md hold."""
+
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blake3 import blake3
+
+from tricord.core.artifact import Digest
+from tricord.store.local import LocalStore
+
+VICTIM = Path(__file__).parent / "store_victim.py"
+
+
+@pytest.fixture
+def memory() -> Iterator[Path]:
+    """A folder that need not wait for a disk: the loss of power is the victim's business."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
+        yield Path(folder)
+
+
+def holds(store: LocalStore) -> None:
+    """The invariants, checked without the code that is under test where that is possible."""
+    for path in (store.root / "objects").glob("??/*"):
+        assert blake3(path.read_bytes()).hexdigest() == path.parent.name + path.name  # S1 S2
+        assert path.stat().st_mode & 0o777 == 0o444  # S1
+    for path in (store.root / "trees").glob("??/*"):
+        digest = Digest(path.parent.name + path.name)
+        assert all(store.has(member) for member in store.tree(digest).values())  # S3
+    assert list(store.verify()) == []
+    everything = {path.name for path in store.root.iterdir()}
+    assert everything <= {"format", "lock", "objects", "trees", "tmp"}  # S5
+
+
+@pytest.mark.parametrize("how", ["kill", "power", "power-late"])
+@pytest.mark.parametrize(
+    ("action", "points"), [("create", 20), ("put_bytes", 10), ("put_file", 12), ("put_tree", 40)]
+)
+def test_a_put_that_dies_anywhere_does_no_harm(memory: Path, action: str, points: int, how: str):
+    subprocess.run([sys.executable, str(VICTIM), str(memory), action, how], check=True)
+    (last,) = memory.glob("*.acknowledged")
+    assert int(last.stem) > points  # it did die at many points
+    for number in range(1, int(last.stem) + 1):
+        place = memory / f"{number:03}"  # gone, if its own name was lost: then it is made again
+        store = LocalStore(place)
+        holds(store)
+        if action != "create":
+            assert store.read(Digest(blake3(b"old").hexdigest())) == b"old"  # S4, of an earlier put
+        acknowledged = place.with_suffix(".acknowledged")
+        if acknowledged.exists():
+            digest = Digest(acknowledged.read_text())
+            assert store.has(digest)  # S4
+        # and the work goes on
+        folder = place.with_suffix(".source")
+        digest = store.put_tree(folder)
+        store.checkout(digest, place.with_suffix(".out"))
+        assert store.put_tree(place.with_suffix(".out")) == digest
+        holds(store)
+        assert list((place / "tmp").iterdir()) == []  # S6
+
+
+ENDLESS = """
+import os, sys
+from pathlib import Path
+from tricord.store.local import LocalStore
+
+store = LocalStore(Path(sys.argv[1]))
+source = Path(sys.argv[2])
+for number in range(1_000_000):
+    (source / "changing").write_text(str(number) * 100)
+    for digest in (store.put_bytes(b"%d" % number), store.put_tree(source)):
+        os.write(1, digest.encode() + b"\\n")
+"""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path, seed: int):
+    source = tmp_path / "source"
+    source.mkdir()
+    for number in range(20):
+        (source / f"{number}").write_text(f"{seed} {number}" * 50)
+    store = LocalStore(tmp_path / "store")
+    command = [sys.executable, "-c", ENDLESS, str(store.root), str(source)]
+    for kill in range(2):
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            time.sleep(random.Random(seed * 10 + kill).uniform(0, 0.05))
+            process.send_signal(signal.SIGKILL)
+            acknowledged = [first, *process.stdout.read().splitlines()]
+        holds(store)
+        for line in acknowledged:
+            text = line.decode().strip()
+            if len(text) == 64:  # the last line may be cut off
+                assert store.has(Digest(text))  # S4
