@@ -4,7 +4,7 @@ import math
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tricord.core.artifact import Artifact, Digest, Kind
@@ -45,7 +45,7 @@ ARTIFACTS = st.dictionaries(TEXT, ARTIFACT, max_size=4)
     st.sampled_from([status for status in Status if status != Status.RUNNING]),
     st.floats(0, 1e11),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_runs(params, inputs, outputs, metrics, error, status, now):
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         ledger = SqliteLedger(Path(folder) / "l", FixedClock(now))
@@ -75,7 +75,7 @@ def test_runs(params, inputs, outputs, metrics, error, status, now):
 
 
 @given(st.lists(st.tuples(TEXT, BODY), max_size=6))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_events(entries):
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
         ledger = SqliteLedger(Path(folder) / "l", FixedClock(0.5))

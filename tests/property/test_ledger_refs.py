@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -96,4 +96,9 @@ class Refs(RuleBasedStateMachine):
 
 
 TestRefs = Refs.TestCase
-TestRefs.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+TestRefs.settings = settings(
+    max_examples=25,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tricord.core.artifact import Digest
@@ -45,7 +45,7 @@ def files(content: dict, prefix: str = "") -> dict[str, tuple[bytes, bool]]:
 
 
 @given(st.lists(st.binary(max_size=5000), max_size=5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_bytes(contents: list[bytes]):
     with tempfile.TemporaryDirectory(dir=MEMORY) as place:
         store = LocalStore(Path(place) / "store")
@@ -56,7 +56,7 @@ def test_bytes(contents: list[bytes]):
 
 
 @given(FOLDER)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_trees(content: dict):
     with tempfile.TemporaryDirectory(dir=MEMORY) as name:
         place = Path(name)
