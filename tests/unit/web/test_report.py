@@ -304,3 +304,32 @@ def test_write_that_fails_leaves_nothing_and_says_where(tmp_path):
         Page("T").write(target)
     assert failure.value.where == str(target)
     assert list(tmp_path.iterdir()) == [target]
+
+
+def luminance(colour):
+    digits = colour.lstrip("#")
+    digits = "".join(d * 2 for d in digits) if len(digits) == 3 else digits
+    parts = [int(digits[k : k + 2], 16) / 255 for k in (0, 2, 4)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one, other):
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
+def test_colours_have_the_contrast_that_wcag_asks_for(scheme):
+    """WCAG 2.2, 1.4.3 (text 4.5) and 1.4.11 (lines 3)."""
+    style = read().all("style")[0]["text"]
+    block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[scheme]
+    colours = dict(re.findall(r"--([\w-]+): (#\w+)", block))
+    for ground in ("paper", "panel", "faint"):
+        for text in ("ink", "soft", "link"):
+            assert contrast(colours[text], colours[ground]) >= 4.5, (text, ground)
+    for tone in ("good", "warn", "bad", "neutral"):
+        assert contrast(colours[tone], colours[f"{tone}-wash"]) >= 4.5, tone
+        assert contrast(colours[tone], colours["panel"]) >= 4.5, tone
+    for line in range(6):
+        assert contrast(colours[f"c{line}"], colours["panel"]) >= 3, line
