@@ -128,7 +128,8 @@ class Appends(Protocol):
     ) -> None: ...
 
     def add_artifact(self, artifact: Artifact) -> None:
-        """Record content that no run made, such as an added file. Idempotent."""
+        """Record content that no run made, such as an added file. Idempotent: what was recorded
+        first for a digest, kind and format stays."""
         ...
 
     def move_ref(
@@ -141,7 +142,8 @@ class Appends(Protocol):
         why: str,
         verdict: Digest | None = None,
     ) -> Move:
-        """Compare-and-swap: RefConflict, and no change, unless the ref stands at `old`."""
+        """Compare-and-swap: RefConflict, and no change, unless the ref stands at `old`. NotRecorded
+        where `new` or `verdict` is no recorded artifact."""
         ...
 
     def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event: ...

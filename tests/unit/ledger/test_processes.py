@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,23 @@ def test_readers_do_not_wait_for_a_writer(ledger: SqliteLedger, path: Path, cloc
     other.close()
 
 
+def test_a_new_ledger_waits_for_whoever_else_is_making_it(path: Path, clock: FixedClock):
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # SQLite does not wait for this where it switches to WAL
+
+    def give_way() -> None:
+        time.sleep(0.2)
+        other.execute("ROLLBACK")
+        other.close()
+
+    thread = threading.Thread(target=give_way)
+    thread.start()
+    ledger = SqliteLedger(path, clock)
+    thread.join()
+    assert ledger.last_event() == 0
+    ledger.close()
+
+
 def test_a_forked_process_opens_its_own(path: Path):
     program = """
 import os, sys
@@ -111,8 +130,11 @@ from tricord.ledger.sqlite import SqliteLedger
 
 ledger = SqliteLedger(Path(sys.argv[1]), SystemClock())
 ledger.append_event(EventType.ALERT_RAISED, "parent", {})
+inherited = ledger._database._database
 for child in range(3):
     if os.fork() == 0:
+        assert ledger.last_event() >= 1
+        assert ledger._database._database is not inherited  # SQLite forbids to use that one
         ledger.append_event(EventType.ALERT_RAISED, "child", {})
         os._exit(0)
 for child in range(3):

@@ -254,21 +254,26 @@ def test_the_store_does_not_add_itself(store: LocalStore, tmp_path: Path):
 
 
 @pytest.mark.parametrize("size", [1000, 6 << 20])
-def test_a_file_that_changes_meanwhile_is_noticed(store: LocalStore, tmp_path: Path, size: int):
+@pytest.mark.parametrize("mode", ["ab", "r+b"])  # it grows, it is changed in place
+def test_a_file_that_changes_meanwhile_is_noticed(
+    store: LocalStore, tmp_path: Path, mode: str, size: int
+):
     source = tmp_path / "log"
     source.write_bytes(os.urandom(size))
     stop = threading.Event()
 
-    def grow() -> None:
-        with source.open("ab", buffering=0) as file:
+    def change() -> None:
+        with source.open(mode, buffering=0) as file:
             while not stop.is_set():
+                if mode == "r+b":
+                    file.seek(0)
                 file.write(b"line\n")
 
     def put_often() -> None:
         for _ in range(1000):
             store.put_file(source)
 
-    writer = threading.Thread(target=grow)
+    writer = threading.Thread(target=change)
     writer.start()
     try:
         with pytest.raises(DataError, match="changed while it was being added") as raised:
