@@ -21,6 +21,7 @@ from tricord.serving.wire import (
     InferResponse,
     OutputTensor,
     columns_of,
+    frame_of,
 )
 
 PLATFORM: Final = "tricord_onnx"
@@ -72,7 +73,7 @@ class DataPlane:
         arm = _arm(state, key, version)
         loaded = state.releases[arm.release]
         columns = columns_of(request, loaded.fields)
-        frame = _frame(columns, loaded) if loaded.features else None
+        frame = frame_of(columns, zoned=loaded.zoned) if loaded.features else None
         rows = len(columns[0].values)
         output = loaded.model.signature.output
         if unknown := [wish.name for wish in request.outputs or () if wish.name != output]:
@@ -181,10 +182,6 @@ def _arm(state: State, key: str, version: str | None) -> Arm:
     return arm
 
 
-def _frame(columns: Sequence[Column], loaded: LoadedRelease) -> pl.DataFrame:
-    return pl.DataFrame([column.series(zoned=loaded.zoned) for column in columns])
-
-
 def _answered(
     loaded: LoadedRelease, columns: Sequence[Column], frame: pl.DataFrame | None
 ) -> _Answer:
@@ -202,4 +199,6 @@ def _answered(
 
 
 def _listed(table: pl.DataFrame, names: Sequence[str]) -> Mapping[str, list[Any]]:
-    return {name: table.get_column(name).to_list() for name in names}
+    places = {name: place for place, name in enumerate(table.columns)}
+    rows = table.rows()
+    return {name: [row[places[name]] for row in rows] for name in names}

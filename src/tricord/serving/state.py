@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -37,7 +38,7 @@ class LoadedRelease:
     features: OnlineFeatures | None = None
     views: Mapping[str, LoadedView] | None = None
 
-    @property
+    @cached_property
     def zoned(self) -> bool:
         """True where the instants of a request carry a time zone."""
         return all(field.zoned for field in self.fields.values())

@@ -26,6 +26,7 @@ _ACCEPTED: Final[Mapping[Wanted, tuple[str, ...]]] = {
     "BOOL": ("BOOL",),
     "TIME": ("BYTES",),
 }
+_FEW_ROWS: Final = 64
 _PYTHON: Final[Mapping[str, tuple[frozenset[type], str]]] = {
     "FP64": (frozenset({int, float}), "numbers"),
     "FP32": (frozenset({int, float}), "numbers"),
@@ -122,11 +123,24 @@ class Column:
             return texts(self.values)
         return np.array(self.values, dtype=np.float64).reshape(-1, 1)
 
-    def series(self, *, zoned: bool) -> pl.Series:
-        if self.datatype != "TIME":
-            return pl.Series(self.name, self.values, dtype=_POLARS[self.datatype])
-        instants = [_instant(value, self.name, zoned=zoned) for value in self.values]
-        return pl.Series(self.name, instants, dtype=pl.Datetime("us", "UTC" if zoned else None))
+
+def frame_of(columns: Sequence[Column], *, zoned: bool) -> pl.DataFrame:
+    """A table of the columns; an instant becomes datetime[μs, UTC], or one without a zone."""
+    schema = {
+        column.name: pl.Datetime("us", "UTC" if zoned else None)
+        if column.datatype == "TIME"
+        else _POLARS[column.datatype]
+        for column in columns
+    }
+    values = [
+        [_instant(value, column.name, zoned=zoned) for value in column.values]
+        if column.datatype == "TIME"
+        else column.values
+        for column in columns
+    ]
+    if len(values[0]) <= _FEW_ROWS:  # 48 µs for one row of 13 columns, column by column 150
+        return pl.DataFrame(list(zip(*values, strict=True)), schema=schema, orient="row")
+    return pl.DataFrame(dict(zip(schema, values, strict=True)), schema=schema)
 
 
 def columns_of(request: InferRequest, fields: Mapping[str, Field]) -> list[Column]:
