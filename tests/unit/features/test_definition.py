@@ -92,3 +92,16 @@ def test_it_cannot_be_changed_from_outside():
 def test_other_json_is_refused(data):
     with pytest.raises(PlanError, match="not a"):
         FeatureSet.from_json(data)
+
+
+GOLDEN = (
+    '{"name":"delay","request":[["z","hhmm + 1"],["a","carrier"]],"time":"at",'
+    '"tricord":"features/1","views":[{"entity":["origin"],"features":["temp","rain"],'
+    '"name":"weather","time":"seen_at","ttl":10800.0}]}'
+)
+
+
+def test_the_stored_form_stays_readable():
+    """Written by the first release; every later one must read it, and write it no other way."""
+    assert canonical.encode(FEATURES.to_json()).decode() == GOLDEN
+    assert FeatureSet.from_json(json.loads(GOLDEN)) == FEATURES
