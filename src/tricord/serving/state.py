@@ -1,6 +1,6 @@
 """What a server holds in memory: the routing plan and, for each of its releases, model and features."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from tricord.features.definition import FeatureSet, View
 from tricord.features.online import OnlineFeatures, OnlineView
 from tricord.models.package import Model, datatype_of
 from tricord.project.project import Project
+from tricord.serving import fields
 from tricord.serving.plan import RoutingPlan
 from tricord.serving.wire import Field, Wanted
 
@@ -93,11 +94,7 @@ def _release(
     release = project.load(digest, Release)
     model = _model(project, release.model, previous)
     if release.feature_set is None:
-        fields = {
-            column.name: Field(column.name, column.datatype, column.nullable)
-            for column in model.signature.inputs
-        }
-        return LoadedRelease(digest, release, model, fields)
+        return LoadedRelease(digest, release, model, fields.of_model(model.signature))
     features = project.load(release.feature_set, FeatureSet)
     views: dict[str, LoadedView] = {}
     for view in features.views:
@@ -108,8 +105,14 @@ def _release(
             at = sources.setdefault(place, at) or at
         views[view.name] = _view(project, view, at, previous)
     online = OnlineFeatures(features, {name: view.online for name, view in views.items()})
-    fields = {field.name: field for field in _fields(features, model, views)}
-    return LoadedRelease(digest, release, model, fields, online, views)
+    zones = {view.zoned for view in views.values()}
+    if len(zones) > 1:
+        raise ServingError("some views have times with a zone and some without")
+    entities: dict[str, Wanted | None] = {}
+    for view in views.values():
+        entities |= view.entities
+    asked = fields.of_features(features, model.signature, entities, zoned=zones != {False})
+    return LoadedRelease(digest, release, model, asked, online, views)
 
 
 def _model(project: Project, digest: Digest, previous: State | None) -> Model:
@@ -135,25 +138,3 @@ def _view(project: Project, view: View, digest: Digest, previous: State | None) 
         {name: datatype_of(timeline.schema[name]) for name in view.entity},
         zoned=isinstance(time, pl.Datetime) and time.time_zone is not None,
     )
-
-
-def _fields(features: FeatureSet, model: Model, views: Mapping[str, LoadedView]) -> Iterator[Field]:
-    """What a request must hold: what the features are made of, and what the model takes as it is."""
-    inputs = {column.name: column for column in model.signature.inputs}
-    entities: dict[str, Wanted | None] = {}
-    for view in views.values():
-        entities |= view.entities
-    zones = {view.zoned for view in views.values()} or {True}
-    if len(zones) > 1:
-        raise ServingError("some views have times with a zone and some without")
-    for name in features.needs:
-        if name == features.time:
-            yield Field(name, "TIME", zoned=zones.pop() if len(zones) == 1 else True)
-        elif name in inputs:
-            yield Field(name, inputs[name].datatype, inputs[name].nullable)
-        else:
-            yield Field(name, entities.get(name), nullable=True)
-    made = {*features.columns, *features.needs}
-    for column in model.signature.inputs:
-        if column.name not in made:
-            yield Field(column.name, column.datatype, column.nullable)

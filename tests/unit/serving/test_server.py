@@ -230,7 +230,10 @@ def test_a_plan_that_cannot_be_served_keeps_the_one_before(
 def test_features_are_joined_and_followed(site: Any, serving: Any, request_of: Requests) -> None:
     view = View("weather", ("origin",), "seen", ("wind",), ttl=3600.0)
     definition = FeatureSet(
-        "delay", "at", {"origin": "origin", "hour": "EXTRACT(HOUR FROM at)"}, (view,)
+        "delay",
+        "at",
+        {"origin": "origin", "hour": "DIV(hhmm, 100) + 0 * EXTRACT(HOUR FROM at)"},
+        (view,),
     )
 
     def weather(wind: float) -> None:
@@ -251,7 +254,9 @@ def test_features_are_joined_and_followed(site: Any, serving: Any, request_of: R
     site.go(1.0)
 
     def asked(at: str) -> dict[str, Any]:
-        return request_of(hour=None, wind=None, at=("BYTES", [at]))
+        hhmm = int(at[11:13]) * 100 + 15 if "T" in at else 0
+        given = {"at": ("BYTES", [at]), "hhmm": ("INT64", [hhmm])}
+        return request_of(hour=None, wind=None, **given)
 
     def expected(wind: float | None, hour: int = 7) -> list[float]:
         rows = pl.DataFrame({"origin": ["EWR"], "hour": [hour], "wind": [wind]})
@@ -260,8 +265,12 @@ def test_features_are_joined_and_followed(site: Any, serving: Any, request_of: R
 
     with serving(site.project) as server:
         inputs = server.get("/v2/models/delay")[1]["inputs"]
-        assert {i["name"]: i["datatype"] for i in inputs} == {"at": "BYTES", "origin": "BYTES"}
-        for at, wind in (("2013-01-01T07:00:00Z", 1.0), ("2013-01-01T08:00:00+01:00", 1.0)):
+        assert {i["name"]: i["datatype"] for i in inputs} == {
+            "at": "BYTES",
+            "origin": "BYTES",
+            "hhmm": "INT64",
+        }
+        for at, wind in (("2013-01-01T07:00:00Z", 1.0), ("2013-01-01T07:45:00+01:00", 1.0)):
             assert server.infer(asked(at))[1]["outputs"][0]["data"] == expected(wind)
         late = server.infer(asked("2013-01-01T09:00:00Z"))[1]
         assert late["outputs"][0]["data"] == expected(None, 9)
