@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 from deliveries import YEAR, break_delivery, deliver, deliver_planes
-from flight_features import outcomes, requests
+from flight_features import FLIGHTS, outcomes, requests
 from pipelines import ingest
 from traffic import Server
 from tricord.checks.metrics import auc
@@ -16,6 +16,7 @@ from tricord.core.artifact import Artifact, Digest, Kind, short
 from tricord.core.errors import TricordError
 from tricord.core.release import Release
 from tricord.core.verdict import Outcome, Verdict
+from tricord.data.numbers import rounded
 from tricord.data.versions import add
 from tricord.models.package import Model
 from tricord.monitor.health import HealthLimits, judge
@@ -35,6 +36,8 @@ STALE = 8
 
 RETRAIN = Rule("retrain delay", pipeline="delay", subject=ENDPOINT)
 GOOD, WARN, BAD, NEUTRAL = "good", "warn", "bad", "neutral"
+MINIMUM = 100
+"""Requests that each arm must have answered before a canary can pass."""
 STAGES = ((0.2, 1 / 3), (0.5, 2 / 3))
 """The canary's share of the traffic, and up to which part of the month's requests it has it."""
 
@@ -79,8 +82,8 @@ class Record:
 class Screen:
     """Where a month shows itself: `tell` prints a line of the story, `busy` what is under way."""
 
-    tell: Callable[[str, dict[str, Any]], None] = lambda *_: None
-    busy: Callable[[str], None] = lambda _: None
+    tell: Callable[[str, dict[str, Any]], None]
+    busy: Callable[[str], None]
 
 
 class Month:
@@ -171,7 +174,7 @@ class Month:
 
     def _flights_are_predicted(self, flights: pl.DataFrame) -> None:
         """The month's flights as requests, in the order of their departure; a candidate's canary."""
-        rows = requests(flights)
+        rows = requests(flights).select("flight_id", *FLIGHTS.needs)
         rows = rows.sample(min(self.settings.requests, rows.height), seed=self.number, shuffle=True)
         rows = rows.sort("scheduled_at", "flight_id")
         self.figures["requests"] = rows.height
@@ -183,32 +186,32 @@ class Month:
         self._tell(NEUTRAL, f"{rows.height:,} requests answered")
 
     def _canary(self, rows: pl.DataFrame, release: Artifact) -> None:
-        verdict: Verdict | None = None
-        kept: Artifact | None = None
-        for weight, upto in STAGES:
-            if kept is None:
-                canary.start(
-                    self.project, ENDPOINT, release, weight=weight, why=f"canary at {weight:.0%}"
-                )
-            else:
-                canary.advance(self.project, ENDPOINT, release, kept, weight=weight)
-            self._send(rows, round(rows.height * upto))
-            seen = window(self.project, ENDPOINT, keys=rows["flight_id"][: self.sent].to_list())
-            kept, verdict = canary.judge(self.project, ENDPOINT, seen)
-            if not verdict.passed:
-                break
-        assert verdict is not None
+        """Two stages, each judged on its own traffic; what is undecided may show in the next."""
         name = f"release {short(release.digest)}"
-        if verdict.passed:
-            canary.promote(self.project, ENDPOINT, kept, why="the canary passed")
-            self.decision.append("promoted")
-            self._tell(GOOD, f"{name} passed its canary and has all traffic", verdict)
-        else:
-            canary.abort(self.project, ENDPOINT, kept, why=verdict.summary()[:200])
-            self.decision.append("rolled back")
-            self._tell(
-                BAD, f"{name} is rolled back by its canary at {weight:.0%}", verdict, accident=True
-            )
+        canary.start(self.project, ENDPOINT, release, weight=STAGES[0][0])
+        for number, (weight, upto) in enumerate(STAGES, 1):
+            self._send(rows, round(rows.height * upto))
+            kept, verdict = canary.judge(self.project, ENDPOINT, minimum_rows=MINIMUM)
+            last = number == len(STAGES)
+            if verdict.outcome == Outcome.FAIL or (last and not verdict.passed):
+                canary.abort(self.project, ENDPOINT, kept, why=verdict.summary()[:200])
+                self.decision.append("rolled back")
+                text = f"{name} is rolled back by its canary at {weight:.0%} of the traffic"
+                self._tell(BAD, text, verdict, accident=True)
+            elif last:
+                canary.promote(self.project, ENDPOINT, kept, why="the canary passed")
+                self.decision.append("promoted")
+                self._tell(GOOD, f"{name} passed its canary and has all traffic", verdict)
+            else:
+                canary.advance(
+                    self.project,
+                    ENDPOINT,
+                    release,
+                    weight=STAGES[number][0],
+                    verdict=kept if verdict.passed else None,
+                )
+                continue
+            return
 
     def _send(self, rows: pl.DataFrame, upto: int) -> None:
         part = rows.slice(self.sent, upto - self.sent)
@@ -247,15 +250,17 @@ class Month:
         labelled = seen.join(known, on="key").drop_nulls("late").filter(pl.col("error").is_null())
         truth = labelled["late"].cast(pl.Float64).to_numpy()
         served = auc(truth, labelled["score"].to_numpy())
-        self.figures["auc"], self.figures["auc_interval"] = served.value, list(served.interval)
+        self.figures["auc"] = rounded(float(served.values[0]))
+        self.figures["auc_interval"] = [rounded(end) for end in served.interval()]
         self.figures["labelled"] = labelled.height
         names = {
             c: c.removeprefix("feature.") for c in labelled.columns if c.startswith("feature.")
         }
-        features = labelled.select(names).rename(names)
+        features = labelled.select(list(names)).rename(names)
         if self.first_model:
             model = self.project.load(self.first_model, Model)
-            self.figures["auc_never_retrained"] = auc(truth, model.predict(features)).value
+            frozen = float(auc(truth, model.predict(features)).values[0])
+            self.figures["auc_never_retrained"] = rounded(frozen)
 
     def _a_model_may_be_made(self, since: int) -> None:
         if self.number == SHUFFLED:

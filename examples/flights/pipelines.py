@@ -15,7 +15,7 @@ from tricord import artifact, dataset, evaluate, join, pipeline, release, step, 
 from tricord.core.step import file
 from tricord.data.statistics import Statistics, profile
 from tricord.features.definition import FeatureSet
-from tricord.features.materialize import materialize
+from tricord.features.materialize import materialize, online_ref
 from tricord.models.export import export
 
 COLUMNS = list(FLIGHTS.columns)
@@ -143,6 +143,6 @@ def delay(
         name="delay",
         on=verdict,
         feature_set=features,
-        features=pinned,
+        features={v.name: (pinned or {}).get(v.name, online_ref(v.name)) for v in FLIGHTS.views},
         reference=profile_of_rows,
     )

@@ -8,12 +8,14 @@ import polars as pl
 
 from tricord.checks.drift import DriftLimits, compare
 from tricord.checks.metrics import auc, calibration
+from tricord.checks.significance import Floats
 from tricord.core.artifact import Artifact
 from tricord.core.canonical import JSON
 from tricord.core.errors import NotRecorded
 from tricord.core.event import EventType
 from tricord.core.release import Release
 from tricord.core.verdict import Action, Check, Outcome, Verdict
+from tricord.data.numbers import rounded
 from tricord.data.statistics import Statistics
 from tricord.project.project import Project
 from tricord.serving.plan import RoutingPlan
@@ -95,7 +97,7 @@ def _drift(
         return []
     reference = project.load(release.reference, Statistics)
     served = {name: name.removeprefix("feature.") for name in rows.columns if "feature." in name}
-    current = rows.select(served).rename(served)
+    current = rows.select(list(served)).rename(served)
     columns = [name for name in reference.names if name in current.columns]
     found = compare(current, reference, limits=limits.drift, subject=release.name, columns=columns)
     evidence["drifted"] = found.evidence.get("drifted", [])
@@ -134,36 +136,38 @@ def _quality(
 def _discrimination(
     project: Project,
     release: Release,
-    truth: np.ndarray,
-    scores: np.ndarray,
+    truth: Floats,
+    scores: Floats,
     limits: HealthLimits,
     evidence: dict[str, JSON],
 ) -> Check:
     found = auc(truth, scores)
-    evidence["auc"], evidence["auc_interval"] = found.value, list(found.interval)
+    value, interval = float(found.values[0]), found.interval()
+    evidence["auc"], evidence["auc_interval"] = rounded(value), [rounded(end) for end in interval]
     expected = _gate_auc(project, release)
     floor = (expected if expected is not None else 0.5) - limits.auc_drop
-    bad = found.interval[1] < floor
+    bad = interval[1] < floor
     against = f"{expected:.3f} at its gate" if expected is not None else "0.5 by chance"
     return Check(
         "AUC served",
         Outcome.FAIL if bad else Outcome.PASS,
-        f"AUC {found.value:.3f} against {against}",
+        f"AUC {value:.3f} against {against}",
         "auc-dropped",
         path="auc",
-        observed=found.value,
-        limit=floor,
-        interval=found.interval,
+        observed=rounded(value),
+        limit=rounded(floor),
+        interval=(rounded(interval[0]), rounded(interval[1])),
         level=0.95,
         action=Action.RETRAIN,
     )
 
 
 def _calibration(
-    truth: np.ndarray, scores: np.ndarray, limits: HealthLimits, evidence: dict[str, JSON]
+    truth: Floats, scores: Floats, limits: HealthLimits, evidence: dict[str, JSON]
 ) -> Check:
-    found = calibration(truth, scores)
-    evidence["observed_rate"], evidence["predicted_rate"] = found.observed, found.predicted
+    found = calibration(truth, scores)[0]
+    evidence["observed_rate"] = rounded(found.observed)
+    evidence["predicted_rate"] = rounded(found.predicted)
     low, high = found.interval
     gap = found.observed - found.predicted
     significant = not low <= found.predicted <= high
@@ -174,9 +178,9 @@ def _calibration(
         f"{found.observed:.1%} observed, {found.predicted:.1%} predicted",
         "calibration-off",
         path="rate",
-        observed=gap,
+        observed=rounded(gap),
         limit=limits.calibration,
-        interval=(low - found.predicted, high - found.predicted),
+        interval=(rounded(low - found.predicted), rounded(high - found.predicted)),
         level=0.95,
         action=Action.RETRAIN,
     )

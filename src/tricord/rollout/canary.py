@@ -67,19 +67,19 @@ def start(
         plan = RoutingPlan(endpoint, (Arm(release.digest, 1.0, LIVE),), salt=release.digest)
         _move(project, plan, _gate(project, release), why or "first release of the endpoint")
         return plan
-    return advance(project, endpoint, release, _gate(project, release), weight=weight, why=why)
+    return advance(project, endpoint, release, weight=weight, why=why)
 
 
 def advance(
     project: Project,
     endpoint: str,
     release: Artifact,
-    verdict: Artifact | None,
     *,
     weight: float,
+    verdict: Artifact | None = None,
     why: str = "",
 ) -> RoutingPlan:
-    """Let the canary have `weight` of the traffic from now on."""
+    """Let the canary have `weight` of the traffic from now on, past `verdict` or else its gate's."""
     now = _required(project, endpoint)
     plan = RoutingPlan(
         endpoint,
@@ -89,7 +89,7 @@ def advance(
         ),
         salt=release.digest,  # the same at every stage, so that a key that has seen it keeps it
     )
-    _move(project, plan, verdict, why or f"canary at {weight:.0%}")
+    _move(project, plan, verdict or _gate(project, release), why or f"canary at {weight:.0%}")
     return plan
 
 
@@ -156,39 +156,27 @@ def withdraw(
             project.roll_back(ref, why=why, verdict=verdict)
 
 
-def observed(project: Project, endpoint: str) -> pl.DataFrame:
-    """What was answered while the newest rollout of the endpoint was under way: its log's rows."""
-    canary = _required_canary(project, endpoint)
-    rows = read_segments(folder_of(project.folder, endpoint))
-    plans = [
-        move.new
-        for move in project.ledger.moves(plan_ref(endpoint))
-        if move.new and _has_canary(project, move.new, canary.release)
-    ]
-    return rows.filter(pl.col("plan").is_in(plans))
-
-
 def judge(
-    project: Project, endpoint: str, rows: pl.DataFrame | None = None, *, label: str | None = None
+    project: Project, endpoint: str, *, label: str | None = None, minimum_rows: int = 200
 ) -> tuple[Artifact, Verdict]:
-    """The canary against the live arm on the traffic that both got at random; kept as an artifact."""
+    """The canary against the live arm, on what both were asked under the plan of now; kept as an artifact.
+
+    Only that plan's traffic: an earlier stage had other shares at other times, and what differs
+    between times must not be taken for a difference between releases.
+    """
     canary = _required_canary(project, endpoint)
-    seen = observed(project, endpoint) if rows is None else rows
-    served = [name for name in seen.columns if name.startswith("feature.")]
+    plan = _required(project, endpoint).digest
+    rows = read_segments(folder_of(project.folder, endpoint)).filter(pl.col("plan") == plan)
+    rows = rows.sort("key", "time").unique(["key", "row"], keep="last", maintain_order=True)
     verdict = judge_arms(
-        seen.filter(pl.col("arm") == CANARY),
-        seen.filter(pl.col("arm") == LIVE),
-        columns=served,
-        subject=f"canary {canary.release[:12]} at {endpoint}",
-        weight=canary.weight,
+        rows.filter(pl.col("arm") == CANARY),
+        rows.filter(pl.col("arm") == LIVE),
+        columns=[name for name in rows.columns if name.startswith("feature.")],
         label=label,
+        share=canary.weight,
+        minimum_rows=minimum_rows,
     )
     return project.put(verdict), verdict
-
-
-def _has_canary(project: Project, plan: Digest, release: Digest) -> bool:
-    arms = project.load(plan, RoutingPlan).arms
-    return any(arm.name == CANARY and arm.release == release for arm in arms)
 
 
 def _gate(project: Project, release: Artifact) -> Artifact | None:

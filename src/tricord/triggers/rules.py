@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from tricord.core.canonical import JSON
 from tricord.core.event import Event, EventType
 from tricord.core.verdict import Action
-from tricord.pipeline.execute import Result, Watcher, run_pipeline
-from tricord.pipeline.load import find_pipeline
+from tricord.pipelines.execute import Result, Watcher, run_pipeline
+from tricord.pipelines.load import find_pipeline
 from tricord.project.project import Project
 
 
@@ -29,11 +29,11 @@ class Rule:
 
 def due(project: Project, rule: Rule, *, after: int = 0) -> Event | None:
     """The newest event after number `after` that the rule matches and has not fired for."""
-    fired = {
+    fired = [
         event.body.get("event")
         for event in project.ledger.events(after=after, types=(EventType.TRIGGER_FIRED,))
         if event.subject == rule.name
-    }
+    ]
     alerts = project.ledger.events(after=after, types=(EventType.ALERT_RAISED,))
     for event in reversed(alerts):
         if rule.matches(event):

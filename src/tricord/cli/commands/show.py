@@ -2,7 +2,7 @@
 
 import json
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import Any, cast
 
 from tricord.cli.answer import STATE_TONES, Answer, draw_verdict, moment, named, size, table
 from tricord.cli.commands.runs import to_json
@@ -32,7 +32,7 @@ def run(arguments: Namespace) -> Answer:
 def _run(project: Project, run: Run) -> Answer:
     steps: list[dict[str, Any]] = []
     if "steps" in run.outputs:
-        steps = project.load(run.outputs["steps"], list)
+        steps = cast("list[dict[str, Any]]", project.load(run.outputs["steps"]))
     return Answer({**to_json(run), "steps": steps}, lambda on: _draw_run(on, project, run, steps))
 
 

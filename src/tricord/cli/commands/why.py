@@ -2,12 +2,15 @@
 
 import re
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tricord.cli.answer import TONES, Answer, moment, named
 from tricord.cli.commands.runs import to_json
 from tricord.project.lineage import Made, find, upstream, version_of
 from tricord.project.project import Project
+
+if TYPE_CHECKING:
+    from tricord.monitor.trace import Trace
 
 EXAMPLE = "tricord why 01kaj6m0c4r9x7w2t5y8z3b1nd-17"
 PREDICTION = re.compile(r"[0-9a-z]{26}-[0-9]+")
@@ -50,7 +53,7 @@ def _prediction(project: Project, what: str) -> Answer:
     return Answer(data, lambda on: _draw_prediction(on, what, found))
 
 
-def _draw_prediction(on: Any, what: str, found: Any) -> None:
+def _draw_prediction(on: Any, what: str, found: "Trace") -> None:
     from rich.tree import Tree
 
     row, release = found.rows[0], found.release
