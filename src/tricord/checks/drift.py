@@ -97,15 +97,19 @@ def compare(
         return Verdict(subject, QUESTION, (_too_few(current, reference, limits),), rows)
     effects: list[Effect] = []
     checks: list[Check] = []
+    silent: list[Column] = []
     for name in names:
         before = reference[name]
         if name not in current.names or not _comparable(current[name], before):
             checks.append(_not_comparable(name, current, before))
         else:
-            effects += column_effects(current[name], before, limits)
+            found = column_effects(current[name], before, limits)
+            effects += found
+            silent += [] if found else [before]
     rejected, adjusted = benjamini_hochberg([effect.p for effect in effects], limits.alpha)
     for effect, alarm, q in zip(effects, rejected, adjusted, strict=True):
         checks.append(_check(effect, q, alarm and effect.observed >= effect.minimum))
+    checks += [_not_compared(column, decided=bool(checks)) for column in silent]
     drifted = sorted({str(c.path) for c in checks if c.outcome == Outcome.FAIL})
     return Verdict(subject, QUESTION, tuple(checks), {**rows, "drifted": list(drifted)})
 
@@ -291,6 +295,19 @@ def _not_comparable(name: str, current: Statistics, reference: Column) -> Check:
         observed=other.dtype if there else None,
         limit=reference.dtype,
         action=Action.STOP,
+    )
+
+
+def _not_compared(column: Column, *, decided: bool) -> Check:
+    """Times, identifiers and columns without values say nothing about drift; a table of nothing else is undecided."""
+    return Check(
+        name="column compared",
+        outcome=Outcome.PASS if decided else Outcome.UNDECIDED,
+        message=f"{column.name}: nothing to compare in a column of type {column.dtype} "
+        f"with {column.distinct} distinct values",
+        code="not-compared",
+        path=column.name,
+        action=Action.WARN,
     )
 
 

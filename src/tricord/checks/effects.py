@@ -3,7 +3,6 @@
 Each measure takes one pair of histograms or a stack of redrawn pairs at once.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,19 +37,30 @@ class Histogram:
         return Histogram(x, y, self.widths)
 
 
+_PLENTY = 5  # rows that a bin must expect for the normal limit to serve
+
+
 def _multinomial(rng: np.random.Generator, n: int, share: Floats, draws: int) -> Ints:
-    """Multinomial counts; where every bin expects at least twenty rows, by their normal limit, which
-    has the same means and covariances and costs a fifth."""
-    some = share > 0
-    p = share[some]
-    counts = np.zeros((draws, len(share)), np.int64)
-    if n * p.min() < 20:
-        counts[:, some] = rng.multinomial(n, p / p.sum(), size=draws)
-        return counts
-    root = np.sqrt(p)
-    z = rng.standard_normal((draws, len(p)))
-    z -= (z @ root)[:, None] * root
-    counts[:, some] = np.maximum(np.rint(n * p + math.sqrt(n) * root * z), 0)
+    """Multinomial counts of shape (draws, bins), in the cheapest of three ways: few rows are drawn one by one, rare
+    bins by binomials, and all other bins by the normal limit, which has the same means and covariances."""
+    bins = len(share)
+    if n <= bins:
+        drawn: Ints = np.searchsorted(
+            np.cumsum(share), rng.random((draws, n)) * share.sum(), side="right"
+        )
+        cells = np.minimum(drawn, bins - 1) + bins * np.arange(draws)[:, None]
+        return np.bincount(cells.ravel(), minlength=draws * bins).reshape(draws, bins)
+    plenty = n * share >= _PLENTY
+    counts = np.zeros((draws, bins), np.int64)
+    rare = np.append(share[~plenty], share[plenty].sum())
+    drawn = rng.multinomial(n, rare / rare.sum(), size=draws)
+    counts[:, ~plenty] = drawn[:, :-1]
+    if plenty.any():
+        left = drawn[:, -1:].astype(np.float64)
+        p = share[plenty] / share[plenty].sum()
+        z = rng.standard_normal((draws, len(p)))
+        z -= (z @ np.sqrt(p))[:, None] * np.sqrt(p)
+        counts[:, plenty] = np.maximum(np.rint(left * p + np.sqrt(left * p) * z), 0)
     return counts
 
 
