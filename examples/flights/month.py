@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 import polars as pl
+
 from deliveries import YEAR, break_delivery, deliver, deliver_planes
 from flight_features import FLIGHTS, outcomes, requests
 from pipelines import ingest
 from traffic import Server
 from tricord.checks.metrics import auc
-
 from tricord.core.artifact import Artifact, Digest, Kind, short
 from tricord.core.errors import TricordError
 from tricord.core.release import Release
@@ -239,6 +239,7 @@ class Month:
         self.figures["rate"] = evidence.get("observed_rate")
         self.figures["predicted"] = evidence.get("predicted_rate")
         self.figures["drifted"] = len(evidence.get("drifted", []))  # type: ignore[arg-type]
+        self.figures["features"] = sum(name.startswith("feature.") for name in mine.columns)
         self.figures["prediction"] = seen["prediction_id"][-1]
         self._quality(seen, known)
         tone = BAD if verdict.outcome == Outcome.FAIL else GOOD

@@ -5,18 +5,21 @@ ended, so that a month which has finished is never played again, and one that wa
 """
 
 import contextlib
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from deliveries import YEAR, deliver
-from month import ENDPOINT, Month, Record, Screen, Settings, Standing
-from report import write_report
 from rich.console import Console
 from rich.markup import escape
-from traffic import Server
 
-from tricord.cli.answer import Answer, table
+from deliveries import YEAR, deliver
+from month import ENDPOINT, Month, Record, Screen, Settings, Standing
+from pipelines import delay
+from report import write_report
+from traffic import Server
+from tricord.cli.answer import Answer, console, table
 from tricord.core import canonical
 from tricord.core.artifact import short
 from tricord.core.canonical import JSON
@@ -34,7 +37,7 @@ SIGNS = {
 def run(project: Project, *, months: int, requests: int, fraction: float, quiet: bool) -> Answer:
     """Play the year as far as it has not been played, and say what came of it."""
     started = time.monotonic()
-    on = Console(highlight=False, quiet=quiet)
+    on = console(quiet=quiet)
     on.print(
         f"[bold]Flights out of New York in {YEAR}, month by month.[/] At scheduled departure: will this "
         "flight arrive more than 15 minutes late?\n"
@@ -79,11 +82,8 @@ class _Stage:
         self._settings = settings
         self._on = on
         self._server = Server(project, ENDPOINT)
-        self._codes = [
-            Code(project.root, Month),
-            Code(project.root, serve),
-            Code(project.root, deliver),
-        ]
+        # the server is another process, and the trigger finds its pipeline by name
+        self._codes = [Code(project.root, code) for code in (Month, deliver, delay, serve)]
 
     def close(self) -> None:
         self._server.stop()
@@ -135,38 +135,40 @@ class _Stage:
 
 
 def _draw(on: Any, project: Project, records: list[Record], data: dict[str, Any]) -> None:
-    drawn = table(
-        "month", "flights", "AUC served", "never retrained", "late", "predicted", "drifted", "decision", "release",
-        right=("flights", "AUC served", "never retrained", "late", "predicted", "drifted"),
-    )  # fmt: skip
+    numbers = ("flights", "AUC served", "frozen", "late", "said", "drifted")
+    drawn = table("month", *numbers, "decision", "live release", right=numbers)
     for record in records:
         figures = record.figures
         low, high = figures.get("auc_interval", (None, None))
         served = f"{figures['auc']:.3f} ±{(high - low) / 2:.3f}" if low is not None else "–"
+        drifted = f"{figures['drifted']} of {figures['features']}" if "drifted" in figures else "–"
         drawn.add_row(
             record.month,
             f"{figures['flights']:,}",
             served,
             _shown(figures.get("auc_never_retrained"), ".3f"),
-            _shown(figures.get("rate"), ".1%"),
-            _shown(figures.get("predicted"), ".1%"),
-            _shown(figures.get("drifted"), "d"),
+            _shown(figures.get("rate"), ".0%"),
+            _shown(figures.get("predicted"), ".0%"),
+            drifted,
             figures["decision"],
-            short(figures.get("release", "–")),
+            figures.get("release", "–")[:8],
         )
     on.print()
     on.print(drawn)
+    on.print(
+        "[dim]AUC served: of the month's own answers, 95 % interval; frozen: what January's model would have "
+        "had; late, said: observed and predicted share of late flights; drifted: features that differ from "
+        "those the live release was trained on[/]"
+    )
     played = len(records) - data["cached"]
     on.print(
-        f"{data['seconds']:.1f} s: {played} months played, {data['cached']} answered from the cache; "
-        f"the year's digest is {short(data['digest'])}"
+        f"\n{data['seconds']:.1f} s: {played} months played, {data['cached']} answered from the cache; "
+        f"digest of the year [bold]{short(data['digest'])}[/]"
     )
-    prediction = next(
-        (r.figures["prediction"] for r in reversed(records) if "prediction" in r.figures), None
-    )
-    on.print(f"\nthe whole story, with charts: {data['report']}", soft_wrap=True)
+    found = [r.figures["prediction"] for r in records if "prediction" in r.figures]
+    on.print(f"the whole story, with charts and evidence: {data['report']}", soft_wrap=True)
     on.print("try next:")
-    _commands(on, project, prediction)
+    _commands(on, project, found[-1] if found else None)
 
 
 def _commands(on: Any, project: Project, prediction: str | None) -> None:
@@ -174,7 +176,9 @@ def _commands(on: Any, project: Project, prediction: str | None) -> None:
     with contextlib.suppress(ValueError):
         where = project.root.relative_to(Path.cwd())
     option = "" if str(where) == "." else f" --project {where}"
-    program = "tricord"
+    program = "tricord" if shutil.which("tricord") else f"{Path(sys.executable).parent}/tricord"
+    with contextlib.suppress(ValueError):
+        program = str(Path(program).relative_to(Path.cwd())) if "/" in program else program
     if prediction:
         on.print(f"  {program} why {prediction}{option}", soft_wrap=True)
     for command in ("release list delay", "runs", "status", "serve delay"):

@@ -4,8 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from month import Record
-
-from tricord.core.artifact import short
 from tricord.core.verdict import Verdict
 from tricord.web.report import (
     Badge,
@@ -158,7 +156,7 @@ def _table(records: list[Record]) -> Table:
                 figures.get("auc_never_retrained"),
                 figures.get("drifted"),
                 Badge(decision, "neutral" if decision == "kept" else tone),
-                short(figures.get("release", "")),
+                figures.get("release", "")[:8],
             ]
         )
     columns = (

@@ -1,5 +1,6 @@
 """What a command answers with: data for machines and a drawing of it for people."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,10 +34,14 @@ class Answer:
     code: int = 0
 
 
-def console(*, stderr: bool = False) -> "Console":
+def console(*, quiet: bool = False) -> "Console":
+    """The terminal; where output goes to a file or a pipe, lines are 120 wide."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=False)
+    made = Console(highlight=False, quiet=quiet)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = 120
+    return made
 
 
 def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> "Table":

@@ -84,6 +84,12 @@ def _parser(words: Sequence[str]) -> "tuple[ArgumentParser, str | None]":
     chosen = next((word for word in words if not word.startswith("-")), None)
     if chosen is None:
         return parser, None
+    if chosen not in COMMANDS:
+        import difflib
+
+        near = difflib.get_close_matches(chosen, COMMANDS, n=1)
+        meant = f": did you mean {near[0]!r}?" if near else "; tricord --help lists them"
+        parser.error(f"there is no command {chosen!r}{meant}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
         if name == chosen:

@@ -143,7 +143,7 @@ class Code:
         return f"{key}#{self.parts[key]}"
 
     def _instance(self, value: Any, where: str) -> str:
-        cls: type[Any] = type(value)
+        cls = cast("type[Any]", type(value))
         if isinstance(value, enum.Enum):
             return f"{self._value(cls, where)}.{value.name}"
         if isinstance(value, functools.partial):

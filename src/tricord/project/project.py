@@ -104,7 +104,7 @@ class Project:
 
     def encode(self, value: Any, *, kind: Kind | None = None) -> Artifact:
         """Store a value's bytes. Nothing is recorded yet: a run or `put` does that."""
-        cls: type[Any] = type(value)
+        cls = cast("type[Any]", type(value))
         name, codec = codecs.codec_of(cls)
         with self.scratch() as scratch:
             target = scratch / "value"

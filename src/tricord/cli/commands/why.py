@@ -84,9 +84,10 @@ def _draw_prediction(on: Any, what: str, found: "Trace") -> None:
     model.add(f"run      step {found.run.name}{inside}, {moment(found.run.started)}")
     dirty = " with local changes" if found.run.origin.dirty else ""
     model.add(f"code     commit {release.commit or 'none'}{dirty}")
-    for name, value in (pipeline.params if pipeline else {}).items():
-        if value is not None:
-            model.add(f"param    {name} = {value}")
+    if pipeline:
+        for name, value in pipeline.params.items():
+            if value is not None:
+                model.add(f"param    {name} = {value}")
     for version in found.data:
         number = f" v{version.number}" if version.number else ""
         model.add(f"data     {version.name}{number} {named(version.digest)}  {version.why}")
