@@ -45,18 +45,17 @@ def _multinomial(rng: np.random.Generator, n: int, share: Floats, draws: int) ->
     bins by binomials, and all other bins by the normal limit, which has the same means and covariances."""
     bins = len(share)
     if n <= bins:
-        drawn: Ints = np.searchsorted(
-            np.cumsum(share), rng.random((draws, n)) * share.sum(), side="right"
-        )
-        cells = np.minimum(drawn, bins - 1) + bins * np.arange(draws)[:, None]
-        return np.bincount(cells.ravel(), minlength=draws * bins).reshape(draws, bins)
+        ladder = np.cumsum(share)
+        drawn = np.searchsorted(ladder, rng.random(draws * n) * float(ladder[-1]), side="right")
+        cells = np.minimum(drawn, bins - 1) + np.repeat(bins * np.arange(draws), n)
+        return np.bincount(cells, minlength=draws * bins).reshape(draws, bins)
     plenty = n * share >= _PLENTY
     counts = np.zeros((draws, bins), np.int64)
     rare = np.append(share[~plenty], share[plenty].sum())
-    drawn = rng.multinomial(n, rare / rare.sum(), size=draws)
-    counts[:, ~plenty] = drawn[:, :-1]
+    found = rng.multinomial(n, rare / rare.sum(), size=draws)
+    counts[:, ~plenty] = found[:, :-1]
     if plenty.any():
-        left = drawn[:, -1:].astype(np.float64)
+        left = found[:, -1:].astype(np.float64)
         p = share[plenty] / share[plenty].sum()
         z = rng.standard_normal((draws, len(p)))
         z -= (z @ np.sqrt(p))[:, None] * np.sqrt(p)

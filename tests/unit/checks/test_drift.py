@@ -27,22 +27,22 @@ def table(seed: int, rows: int, *, shift: float = 0.0, columns: int = 10) -> pl.
 REFERENCE = profile(table(0, 40_000))
 
 
-@pytest.mark.parametrize(("rows", "windows"), [(50, 120), (200, 120), (2_000, 60), (50_000, 4)])
+@pytest.mark.parametrize(("rows", "windows"), [(50, 60), (200, 60), (2_000, 40), (50_000, 4)])
 def test_hardly_any_window_alarms_without_drift(rows: int, windows: int) -> None:
     alarms = sum(
         not compare(table(seed, rows), REFERENCE, subject="w").passed
         for seed in range(1, windows + 1)
     )
-    # at a rate of 1 % more than 4 of 120 windows alarm once in a hundred runs; seeds are fixed
+    # one window in a hundred may; the seeds are fixed
     assert alarms <= max(1, 0.025 * windows)
 
 
 def test_a_shift_of_three_twentieths_of_a_deviation_is_found_in_2000_rows() -> None:
     found = 0
-    for seed in range(1, 81):
+    for seed in range(1, 41):
         verdict = compare(table(seed, 2_000, shift=0.15, columns=5), REFERENCE, subject="w", columns=["normal0", "skewed0", "count0", "text0"])  # fmt: skip
         found += any(check.path == "normal0" for check in verdict.having(Outcome.FAIL))
-    assert found >= 0.95 * 80
+    assert found >= 0.95 * 40
 
 
 def test_a_harmless_shift_in_many_rows_does_not_alarm() -> None:
