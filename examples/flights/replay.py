@@ -97,7 +97,7 @@ class _Stage:
             self._on.print(f"[cyan]{record.month}  from the cache[/]  {record.figures['decision']}")
             return record, True
         code = {"parts": {k: v for one in self._codes for k, v in one.record()["parts"].items()}}
-        origin = self._project.origin(code=code, environment=self._codes[0].environment())
+        origin = self._project.origin(code=code, packages=self._codes[0].environment())
         params: dict[str, JSON] = {"month": number, "requests": self._settings.requests}
         with (
             self._on.status(f"{YEAR}-{number:02}") as status,

@@ -19,6 +19,8 @@ TONES = {
     Outcome.UNDECIDED: "yellow",
     Outcome.FAIL: "red",
 }
+WHOLE = frozenset({"ref", "when", "moved", "started", "run", "release", "model", "verdict"})
+"""Columns that are never broken over two lines: they are copied from the screen."""
 STATE_TONES = {
     "finished": "green", "cached": "cyan", "running": "yellow",
     "failed": "red", "refused": "red", "interrupted": "red", "skipped": "dim",
@@ -51,7 +53,10 @@ def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) 
 
     made = Table(box=SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        whole = column in WHOLE
+        made.add_column(
+            column, justify="right" if column in right else "left", overflow="fold", no_wrap=whole
+        )
     return made
 
 

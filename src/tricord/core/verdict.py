@@ -116,11 +116,13 @@ class Verdict:
         return any(check.action == action for check in self.having(Outcome.FAIL))
 
     def summary(self) -> str:
-        """One line: the outcome and the messages of the checks that made it so."""
+        """One line: the outcome and the messages of the first checks that made it so."""
         if self.outcome == Outcome.PASS:
             return f"pass: {len(self.checks)} checks"
-        reasons = "; ".join(check.message for check in self.having(self.outcome))
-        return f"{self.outcome}: {reasons or 'nothing was checked'}"
+        reasons = [check.message for check in self.having(self.outcome)]
+        shown = "; ".join(reasons[:3]) or "nothing was checked"
+        more = f"; and {len(reasons) - 3} more" if len(reasons) > 3 else ""
+        return f"{self.outcome}: {shown}{more}"
 
     def to_json(self) -> dict[str, JSON]:
         return {

@@ -7,13 +7,14 @@ from pathlib import Path
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError
+from tricord.project.lineage import versions
 from tricord.project.project import Project
 from tricord.store import digest, tree
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a dataset. `number` counts the moves of its ref from 1."""
+    """One version of a dataset. `number` counts its distinct contents from 1, oldest first."""
 
     name: str
     number: int
@@ -41,7 +42,7 @@ def add(project: Project, path: Path, *, name: str | None = None, why: str = "")
     if artifact.size == 0:
         raise DataError("nothing in it", where=str(path), hint="add a file with rows in it")
     move = project.move(ref, artifact.digest, why=why or f"added from {path}")
-    number = len(project.ledger.moves(ref))
+    number = [found.new for found in versions(project, ref)].index(artifact.digest) + 1
     return Version(name, number, artifact, changed=move is not None)
 
 

@@ -59,13 +59,14 @@ def release(
 
 def _made(project: Project, model: Artifact, name: str, features: Mapping[str, str]) -> Release:
     run = training_run(project, model.digest)
+    origin = (project.ledger.run(run.parent) if run.parent else run).origin
     return Release(
         name=name,
         model=model.digest,
-        code=run.origin.code,
-        commit=run.origin.commit,
-        environment=run.origin.environment,
-        lock=run.origin.lock,
+        code=origin.code,  # of the whole pipeline: it reaches every step
+        commit=origin.commit,
+        environment=origin.environment,
+        lock=origin.lock,
         data=datasets_of(project, run),
         features=features,
     )
@@ -76,7 +77,8 @@ def training_run(project: Project, model: Digest) -> Run:
     runs = project.ledger.producers(model)
     if not runs:
         raise NotRecorded(f"no run made the model {model[:12]}", hint="tricord runs")
-    return runs[0]
+    # a pipeline has its steps' outputs among its own
+    return next((run for run in runs if run.parent), runs[0])
 
 
 def datasets_of(project: Project, run: Run) -> dict[str, Digest]:

@@ -105,7 +105,7 @@ def run_pipeline(
         project.recording(
             plan.name,
             _plan_fingerprint(plan),
-            origin=project.origin(code=code.record(), environment=code.environment()),
+            origin=project.origin(code=code.record(), packages=code.environment()),
             params=plan.params,
             inputs=plan.sources,
         ) as recording,
@@ -175,7 +175,7 @@ class _Execution:
         params = self._filled(node, lambda _: None)
         why = why_it_runs(self.project, node.label, node.step, code, params, inputs)
         self.watch(StepReport(node.label, StepState.RUNNING, why))
-        origin = self.project.origin(code=code.record(), environment=code.environment())
+        origin = self.project.origin(code=code.record(), packages=code.environment())
         outputs, run, error, state = {}, None, None, StepState.FINISHED
         try:
             with self.project.recording(

@@ -35,10 +35,19 @@ def upstream(project: Project, artifact: Artifact) -> Iterator[Made]:
             waiting += [(found, depth + 1) for found in made.run.inputs.values()]
 
 
+def versions(project: Project, ref: str) -> list[Move]:
+    """The move that first brought each content to a ref, in order: version n is the nth of them."""
+    first: dict[Digest, Move] = {}
+    for move in project.ledger.moves(ref):
+        if move.new is not None:
+            first.setdefault(move.new, move)
+    return list(first.values())
+
+
 def version_of(project: Project, digest: Digest) -> tuple[str, int, Move] | None:
     """The dataset that content is a version of: name, version number and the move that made it so."""
     for ref in project.ledger.refs("datasets/"):
-        for number, move in enumerate(project.ledger.moves(ref), 1):
+        for number, move in enumerate(versions(project, ref), 1):
             if move.new == digest:
                 return ref.partition("/")[2].partition("@")[0], number, move
     return None

@@ -24,7 +24,7 @@ from tricord.core.ref import Move, parse_ref
 from tricord.core.run import Origin, Status
 from tricord.core.verdict import Verdict
 from tricord.ledger.sqlite import SqliteLedger
-from tricord.project import codecs, git
+from tricord.project import codecs, environment, git
 from tricord.store.local import LocalStore
 
 FOLDER = ".tricord"
@@ -215,17 +215,18 @@ class Project:
         return git.state(self.root)
 
     @cached_property
-    def _lock(self) -> str | None:
+    def _lock(self) -> str:
+        """The project's lock file; without one, what is installed here and now."""
         for name in ("uv.lock", "requirements.lock", "requirements.txt"):
             if (self.root / name).is_file():
                 return self.store.put_file(self.root / name)
-        return None
+        return self.store.put_bytes("\n".join(environment.installed()).encode())
 
-    def origin(self, *, code: JSON, environment: JSON) -> Origin:
+    def origin(self, *, code: JSON, packages: JSON) -> Origin:
         """Where a run that starts now comes from. Both records are kept, for explanations."""
         return Origin(
             code=self.store.put_bytes(canonical.encode(code)),
-            environment=self.store.put_bytes(canonical.encode(environment)),
+            environment=self.store.put_bytes(canonical.encode(packages)),
             commit=self._git.commit,
             dirty=self._git.dirty,
             lock=self._lock,

@@ -89,7 +89,7 @@ def test_roll_back_goes_where_the_ref_stood_before(project: Project) -> None:
 
 
 def test_a_run_is_recorded_whichever_way_it_ends(project: Project) -> None:
-    origin = project.origin(code={}, environment={})
+    origin = project.origin(code={}, packages={})
     with project.recording("good", "f1", origin=origin) as recording:
         recording.outputs["out"] = project.encode(1)
         recording.metrics["auc"] = 0.5

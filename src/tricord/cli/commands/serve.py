@@ -17,7 +17,10 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("endpoint", help="name of the endpoint")
     parser.add_argument("--host", help="address to listen on (setting serving.host)")
     parser.add_argument(
-        "--with-parent", action="store_true", help="stop when the process that started this ends"
+        "--with-parent",
+        type=int,
+        metavar="PID",
+        help="stop when the process PID, which started this one, ends",
     )
     parser.add_argument("--port", type=int, help="port; 0 for any free one (setting serving.port)")
 
@@ -26,13 +29,18 @@ def run(arguments: Namespace) -> Answer:
     project = Project.open(arguments.project)
     config = project.config
     if arguments.with_parent:
-        threading.Thread(target=_stop_with_parent, args=(os.getppid(),), daemon=True).start()
+        watching = threading.Thread(
+            target=_stop_with_parent, args=(arguments.with_parent,), daemon=True
+        )
+        watching.start()
     port = config.whole("serving.port") if arguments.port is None else arguments.port
     serve(project, arguments.endpoint, arguments.host or config.text("serving.host"), port)
     return Answer({"endpoint": arguments.endpoint, "state": "stopped"})
 
 
 def _stop_with_parent(parent: int) -> None:
-    while os.getppid() == parent:
+    """The pid is told, not asked for: a parent may be gone before its child can ask."""
+    while True:
         time.sleep(0.5)
-    os.kill(os.getpid(), signal.SIGTERM)
+        if os.getppid() != parent:  # again and again: a server that is just starting may miss one
+            os.kill(os.getpid(), signal.SIGTERM)

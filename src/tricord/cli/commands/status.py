@@ -5,6 +5,7 @@ from typing import Any
 
 from tricord.cli.answer import Answer, moment, named, size, table
 from tricord.data.versions import changes
+from tricord.project.lineage import versions
 from tricord.project.project import Project
 
 EXAMPLE = "tricord status --json"
@@ -25,7 +26,12 @@ def run(arguments: Namespace) -> Answer:
         if ref.startswith("datasets/"):
             artifact = project.resolve(ref)
             differs = changes(project, artifact)
-            row |= {"size": artifact.size, "source": artifact.meta.get("source")}
+            found = [move.new for move in versions(project, ref)]
+            row |= {
+                "version": found.index(digest) + 1,
+                "size": artifact.size,
+                "source": artifact.meta.get("source"),
+            }
             row["changed"] = None if differs is None else _words(differs)
             datasets.append(row)
         else:
@@ -65,7 +71,7 @@ def _draw(on: Any, project: Project, datasets: list[Any], others: list[Any]) -> 
             name = row["ref"].removeprefix("datasets/").removesuffix("@latest")
             drawn.add_row(
                 name,
-                f"v{row['moves']}",
+                f"v{row['version']}",
                 named(row["digest"]),
                 size(row["size"]),
                 moment(row["when"]),
