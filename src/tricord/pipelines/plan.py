@@ -1,8 +1,10 @@
 """The plan: which steps a pipeline has and which feed which. Made by calling its function once."""
 
 import inspect
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, cast, get_args, get_origin
 
@@ -126,6 +128,7 @@ class _Tracer:
     def __init__(self, project: Project, plan: Plan) -> None:
         self._project = project
         self._plan = plan
+        self._named: Counter[str] = Counter()
 
     def ref(self, ref: str, *, optional: bool) -> Source | None:
         try:
@@ -146,17 +149,18 @@ class _Tracer:
         return Source(name, artifact)
 
     def call(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Pending:
-        signature = inspect.signature(step.function, eval_str=True)
+        signature, interface = _signature(step.function)
         arguments = self._bind(step, signature, args, kwargs)
         width = outputs_of(signature.return_annotation)
-        same = sum(node.step.name == step.name for node in self._plan.nodes)
+        same = self._named[step.name]
+        self._named[step.name] += 1
         node = Node(
             index=len(self._plan.nodes),
             label=f"{step.name}-{same + 1}" if same else step.name,
             step=step,
             arguments=arguments,
             width=width,
-            interface=str(signature),
+            interface=interface,
             returns_nothing=signature.return_annotation in (None, inspect.Signature.empty),
         )
         self._plan.nodes.append(node)
@@ -194,6 +198,13 @@ class _Tracer:
                 ) from error
             arguments[name] = argument
         return arguments
+
+
+@cache
+def _signature(function: Callable[..., Any]) -> tuple[inspect.Signature, str]:
+    """A step's signature, and its text. Both cost more than the rest of planning a call."""
+    signature = inspect.signature(function, eval_str=True)
+    return signature, str(signature)
 
 
 def _inner(annotation: Any) -> type:

@@ -21,45 +21,56 @@ from tricord.core.protocols import Codec, Record
 GROUP = "tricord.codecs"
 
 
-class JsonCodec:
+class InMemory:
+    """A codec whose values are small enough to be made into bytes without a file in between."""
+
+    def dump(self, value: Any) -> bytes:
+        """The bytes that `write` would write."""
+        raise NotImplementedError
+
+    def write(self, value: Any, target: Path) -> None:
+        target.write_bytes(self.dump(value))
+
+
+class JsonCodec(InMemory):
     """Plain values: None, bool, int, float, str, and lists and dicts of them."""
 
     format = "json"
     reads = ("json",)
     kind = Kind.VALUE
 
-    def write(self, value: Any, target: Path) -> None:
-        target.write_bytes(canonical.encode(value))
+    def dump(self, value: Any) -> bytes:
+        return canonical.encode(value)
 
     def read(self, source: Path, format: str, want: type) -> Any:  # noqa: ARG002
         value = json.loads(source.read_bytes())
         return value if want is object else _as(value, want)
 
 
-class RecordCodec:
+class RecordCodec(InMemory):
     """Classes with `to_json` and `from_json`, such as Verdict and Release."""
 
     format = "json"
     reads = ("json",)
     kind = Kind.VALUE
 
-    def write(self, value: Record, target: Path) -> None:
-        target.write_bytes(canonical.encode(value.to_json()))
+    def dump(self, value: Record) -> bytes:
+        return canonical.encode(value.to_json())
 
     def read(self, source: Path, format: str, want: type) -> Any:  # noqa: ARG002
         data = json.loads(source.read_bytes())
         return cast("type[Record]", want).from_json(data)
 
 
-class BytesCodec:
+class BytesCodec(InMemory):
     """Bytes as they are."""
 
     format = "bytes"
     reads = ("bytes",)
     kind = Kind.VALUE
 
-    def write(self, value: bytes, target: Path) -> None:
-        target.write_bytes(value)
+    def dump(self, value: bytes) -> bytes:
+        return value
 
     def read(self, source: Path, format: str, want: type) -> bytes:  # noqa: ARG002
         return source.read_bytes()

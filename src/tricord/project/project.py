@@ -54,6 +54,7 @@ class Project:
         self.config = configuration.load(root)
         self.store: Store = LocalStore(self.folder / "store")
         self.ledger: Ledger = SqliteLedger(self.folder / "ledger.sqlite", self.clock)
+        self._records: dict[bytes, Digest] = {}
 
     @classmethod
     def init(cls, root: Path, *, clock: Clock | None = None) -> "Project":
@@ -106,18 +107,16 @@ class Project:
         """Store a value's bytes. Nothing is recorded yet: a run or `put` does that."""
         cls = cast("type[Any]", type(value))
         name, codec = codecs.codec_of(cls)
+        found = kind or cast("Kind", getattr(value, "kind", codec.kind))
+        meta: dict[str, JSON] = {"type": name}
+        if isinstance(codec, codecs.InMemory):
+            with _complaining_of(cls):
+                data = codec.dump(value)
+            return Artifact(self.store.put_bytes(data), found, codec.format, len(data), meta)
         with self.scratch() as scratch:
-            target = scratch / "value"
-            try:
-                codec.write(value, target)
-            except CodecError:
-                raise
-            except TricordError as error:  # the value's own complaint, with its type added
-                raise CodecError(
-                    f"a {type(value).__name__} cannot be stored: {error.what}"
-                ) from error
-            found = kind or cast("Kind", getattr(value, "kind", codec.kind))
-            return self._store(target, found, codec.format, {"type": name})
+            with _complaining_of(cls):
+                codec.write(value, scratch / "value")
+            return self._store(scratch / "value", found, codec.format, meta)
 
     def encode_path(self, path: Path, *, kind: Kind, **meta: JSON) -> Artifact:
         """Store a file or folder as it is; a file's format is its suffix."""
@@ -225,8 +224,8 @@ class Project:
     def origin(self, *, code: JSON, packages: JSON) -> Origin:
         """Where a run that starts now comes from. Both records are kept, for explanations."""
         return Origin(
-            code=self.store.put_bytes(canonical.encode(code)),
-            environment=self.store.put_bytes(canonical.encode(packages)),
+            code=self._kept(canonical.encode(code)),
+            environment=self._kept(canonical.encode(packages)),
             commit=self._git.commit,
             dirty=self._git.dirty,
             lock=self._lock,
@@ -234,6 +233,12 @@ class Project:
             actor=self.actor,
             pid=os.getpid(),
         )
+
+    def _kept(self, record: bytes) -> Digest:
+        """Store a record once: the steps of a pipeline share most of theirs."""
+        if record not in self._records:
+            self._records[record] = self.store.put_bytes(record)
+        return self._records[record]
 
     @contextlib.contextmanager
     def recording(
@@ -335,6 +340,17 @@ class Project:
     def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event:
         """Write a line of the journal that is neither a run nor a ref move, such as an alert."""
         return self.ledger.append_event(type, subject, body)
+
+
+@contextlib.contextmanager
+def _complaining_of(cls: type[Any]) -> Generator[None]:
+    """A value's own complaint when it is made into bytes, with its type added."""
+    try:
+        yield
+    except CodecError:
+        raise
+    except TricordError as error:
+        raise CodecError(f"a {cls.__name__} cannot be stored: {error.what}") from error
 
 
 def _shares_pyproject(root: Path) -> bool:
