@@ -70,7 +70,7 @@ def no_drift(measure: Measure, both: Histogram, draws: int, seed: int, *, minimu
     """The measure's values without drift: `draws` of them, ten times as many where the observed value is
     at least `minimum` and it is left in doubt how rare it is."""
     null = measure(both.redraw(draws, seed))
-    if measure(both) >= minimum and 1e-8 < resampled_tail(float(measure(both)), null) < 0.05:
+    if measure(both) >= minimum and 1e-6 < resampled_tail(float(measure(both)), null) < 0.05:
         null = np.concatenate((null, measure(both.redraw(9 * draws, seed + 1))))
     return null
 
