@@ -90,8 +90,7 @@ def draw_verdict(on: "Console", verdict: Verdict, *, most: int = 12) -> None:
         key=lambda check: -check.outcome.rank,
     )
     for check in worth_reading[:most]:
-        segment = f" [{check.segment}]" if check.segment else ""
-        on.print(f"  [{TONES[check.outcome]}]✗[/] {escape(check.message)}{escape(segment)}")
+        on.print(f"  [{TONES[check.outcome]}]✗[/] {escape(check.message)}")
     if len(worth_reading) > most:
         on.print(f"  … and {len(worth_reading) - most} more")
     passed = sum(check.outcome == Outcome.PASS for check in verdict.checks)

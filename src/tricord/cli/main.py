@@ -34,7 +34,7 @@ OK, ERROR, USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code (0, 1 error, 2 usage, 3 refused, 130 Ctrl-C)."""
+    """Run one command line and return its exit code (0, 1 error, 2 usage, 3 a verdict said no, 130 Ctrl-C)."""
     words = sys.argv[1:] if words is None else list(words)
     if words in (["--version"], ["-V"]):
         print(f"tricord {tricord.__version__}")
@@ -60,6 +60,9 @@ def _answer(words: Sequence[str]) -> int:
         return REFUSED
     except TricordError as error:
         _complain(error, "error", as_json)
+        return ERROR
+    except PermissionError as error:
+        _complain(TricordError(f"permission denied: {error.filename}"), "error", as_json)
         return ERROR
     except BrokenPipeError:  # the reader (`head`, say) has had enough
         sys.stderr.close()
@@ -90,7 +93,9 @@ def _parser(words: Sequence[str]) -> "tuple[ArgumentParser, str | None]":
         near = difflib.get_close_matches(chosen, COMMANDS, n=1)
         meant = f": did you mean {near[0]!r}?" if near else "; tricord --help lists them"
         parser.error(f"there is no command {chosen!r}{meant}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, prog="tricord"
+    )
     for name in COMMANDS:
         if name == chosen:
             module = import_module(f"tricord.cli.commands.{name}")

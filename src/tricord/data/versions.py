@@ -38,9 +38,10 @@ def add(project: Project, path: Path, *, name: str | None = None, why: str = "")
         raise DataError("no such file or folder", where=str(path), hint="tricord add PATH")
     name = name or re.sub(r"[^\w.-]+", "-", path.stem if path.is_file() else path.resolve().name)
     ref = f"datasets/{name}@latest"
-    artifact = project.put_path(path, kind=Kind.DATASET, source=_place(project, path))
-    if artifact.size == 0:
+    files = [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]
+    if not any(found.stat().st_size for found in files):
         raise DataError("nothing in it", where=str(path), hint="add a file with rows in it")
+    artifact = project.put_path(path, kind=Kind.DATASET, source=_place(project, path))
     move = project.move(ref, artifact.digest, why=why or f"added from {path}")
     number = [found.new for found in versions(project, ref)].index(artifact.digest) + 1
     return Version(name, number, artifact, changed=move is not None)

@@ -188,13 +188,14 @@ class Project:
     def scratch(self) -> Generator[Path]:
         """A folder for work under way, on the store's file system, gone afterwards.
 
-        A lock held on it tells the folder of a living process from one that a killed process left.
+        A lock held on it tells the folder of a living process from one that a killed process left;
+        the lock of all of them keeps a sweep away until it is held.
         """
-        parent = self.folder / "scratch"
-        parent.mkdir(exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=parent))
-        with (folder / ".lock").open("w") as lock:
+        with self._scratch_lock(fcntl.LOCK_SH):
+            folder = Path(tempfile.mkdtemp(dir=self.folder / "scratch"))
+            lock = (folder / ".lock").open("w")
             fcntl.flock(lock, fcntl.LOCK_EX)
+        with lock:
             try:
                 yield folder
             finally:
@@ -202,10 +203,22 @@ class Project:
 
     def sweep(self) -> None:
         """Remove the scratch folders of processes that are gone."""
-        for folder in (self.folder / "scratch").glob("*"):
-            with contextlib.suppress(OSError), (folder / ".lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+        with (
+            contextlib.suppress(BlockingIOError),
+            self._scratch_lock(fcntl.LOCK_EX | fcntl.LOCK_NB),
+        ):
+            for folder in (self.folder / "scratch").iterdir():
+                with contextlib.suppress(OSError), (folder / ".lock").open("w") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    @contextlib.contextmanager
+    def _scratch_lock(self, mode: int) -> Generator[None]:
+        parent = self.folder / "scratch"
+        parent.mkdir(exist_ok=True)
+        with (parent / ".lock").open("w") as lock:
+            fcntl.flock(lock, mode)
+            yield
 
     # -- facts -----------------------------------------------------------------------------
 
@@ -322,16 +335,22 @@ class Project:
             verdict=verdict.digest if verdict else None,
         )
 
-    def roll_back(self, ref: str, *, why: str, verdict: Artifact | None = None) -> Move:
-        """Move a ref to where it stood before its newest move. It was let past a verdict to get
-        there once, so it needs none; `verdict` is the evidence against where it stands now."""
+    def roll_back(
+        self, ref: str, *, why: str, verdict: Artifact | None = None, to: Digest | None = None
+    ) -> Move:
+        """Move a ref to where it stood before: before its newest move, or anywhere in its history.
+
+        It was let past a verdict to get there once, so it needs none; `verdict` is the evidence
+        against where it stands now. Refused where it never stood at `to`.
+        """
         moves = self.ledger.moves(ref)
-        if not moves or moves[-1].old is None:
+        back = to if to is not None or not moves else moves[-1].old
+        if back is None or back not in [move.new for move in moves]:
             raise Refused(f"{ref} has nowhere to go back to", hint="tricord status")
         return self.ledger.move_ref(
             ref,
             old=moves[-1].new,
-            new=moves[-1].old,
+            new=back,
             actor=self.actor,
             why=why,
             verdict=verdict.digest if verdict else None,

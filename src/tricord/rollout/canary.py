@@ -110,15 +110,8 @@ def abort(
     now = _required(project, endpoint)
     canary = _required_canary(project, endpoint)
     plan = RoutingPlan(endpoint, (Arm(now.live.release, 1.0, LIVE),), salt=now.live.release)
-    artifact = project.put(plan)
-    project.ledger.move_ref(
-        plan_ref(endpoint),
-        old=now.digest,
-        new=artifact.digest,
-        actor=project.actor,
-        why=why,
-        verdict=verdict.digest if verdict else None,
-    )
+    # the same plan as before the canary, so the same digest
+    project.roll_back(plan_ref(endpoint), to=project.put(plan).digest, why=why, verdict=verdict)
     withdraw(project, project.load(canary.release, Release), canary.release, why, verdict)
     return plan
 
@@ -132,9 +125,7 @@ def rollback(project: Project, endpoint: str, *, why: str) -> RoutingPlan:
         earlier = project.load(move.new, RoutingPlan) if move.new else None
         whole = earlier is not None and len(earlier.arms) == 1
         if earlier and whole and earlier.arms[0].release != now.live.release:
-            project.ledger.move_ref(
-                plan_ref(endpoint), old=now.digest, new=move.new, actor=project.actor, why=why
-            )
+            project.roll_back(plan_ref(endpoint), to=move.new, why=why)
             released = project.load(now.live.release, Release)
             withdraw(project, released, now.live.release, why, None)
             return earlier

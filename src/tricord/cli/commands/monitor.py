@@ -8,11 +8,13 @@ import polars as pl
 
 from tricord.cli.answer import Answer, draw_verdict
 from tricord.core.errors import DataError
+from tricord.core.verdict import Outcome
 from tricord.data.tables import read_table
 from tricord.monitor.health import judge
 from tricord.monitor.window import collect, window
 from tricord.project.project import Project
 
+NO = 3  # the exit code of a verdict that says no
 EXAMPLE = "tricord monitor delay --outcomes outcomes.csv --label late"
 
 
@@ -43,7 +45,7 @@ def run(arguments: Namespace) -> Answer:
         on.print(f"{rows.height} predictions of {arguments.endpoint}")
         draw_verdict(on, verdict)
 
-    return Answer(data, draw)
+    return Answer(data, draw, NO if verdict.outcome == Outcome.FAIL else 0)
 
 
 def _outcomes(path: Path, label: str) -> pl.DataFrame:
