@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from tricord.cli.answer import Answer
-from tricord.cli.examples import example_folder
+from tricord.cli.examples import example_in_place
 from tricord.core.errors import TricordError
 from tricord.pipelines.load import load_module
 from tricord.project.project import Project
@@ -19,7 +19,9 @@ def arguments(parser: ArgumentParser) -> None:
         "--fraction", type=float, default=1.0, help="share of the flights to use (1.0: all)"
     )
     parser.add_argument(
-        "--folder", type=Path, help="project to run it in (default: the example's own folder)"
+        "--folder",
+        type=Path,
+        help="project to run it in (default: the example's own, or a copy here)",
     )
 
 
@@ -30,7 +32,7 @@ def run(arguments: Namespace) -> Answer:
         raise TricordError("--fraction must be above 0 and at most 1", hint="tricord demo")
     if arguments.requests < 200:
         raise TricordError("--requests must be at least 200", hint="tricord demo")
-    project = Project.init(arguments.folder or example_folder("flights"))
+    project = Project.init(arguments.folder) if arguments.folder else example_in_place("flights")
     replay = load_module(project, "replay")
     return replay.run(
         project,
