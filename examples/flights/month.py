@@ -1,4 +1,8 @@
-"""One month of the replay: data comes in, flights are predicted, the month is judged, a model may be made."""
+"""One month of the replay: data comes in, flights are predicted, the month is judged, a model may be made.
+
+A month's files are there before its flights are asked. Serving looks features up as of each
+request's own instant, so a request sees what a stream would have brought by then, and no more.
+"""
 
 import math
 import shutil
@@ -126,9 +130,8 @@ class Month:
             self._the_month_is_judged(flights)
         self._a_model_may_be_made(started)
         self.figures["decision"] = ", ".join(self.decision) or "kept"
-        live = self.project.ledger.ref(f"endpoints/{ENDPOINT}@live")
-        if live:
-            self.figures["release"] = canary.state(self.project, ENDPOINT).live.release  # type: ignore[union-attr]
+        if live := canary.state(self.project, ENDPOINT):
+            self.figures["release"] = live.live.release
         refs = dict(self.project.ledger.refs())
         self.record.standing = Standing(refs, self.candidate, self.first_model)
         return self.record
