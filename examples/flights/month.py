@@ -244,10 +244,10 @@ class Month:
         assert live is not None
         mine = seen.filter(pl.col("release") == live.live.release)
         _, verdict = judge(self.project, ENDPOINT, mine, known, label="late", limits=HealthLimits())
-        evidence = verdict.evidence
+        evidence: Mapping[str, Any] = verdict.evidence
         self.figures["rate"] = evidence.get("observed_rate")
         self.figures["predicted"] = evidence.get("predicted_rate")
-        self.figures["drifted"] = len(evidence.get("drifted", []))  # type: ignore[arg-type]
+        self.figures["drifted"] = len(evidence.get("drifted", []))
         self.figures["features"] = sum(name.startswith("feature.") for name in mine.columns)
         self.figures["prediction"] = seen["prediction_id"][-1]
         self._quality(seen, known)
@@ -295,10 +295,10 @@ class Month:
     def _learn(self, params: dict[str, Any], why: str) -> None:
         result = self._train(params, why)
         verdict = self._verdict_of(result, "evaluate")
-        gate = verdict.evidence
-        shown = f"AUC {gate.get('auc', 0):.3f}"  # type: ignore[str-format]
+        gate: Mapping[str, Any] = verdict.evidence
+        shown = f"AUC {gate.get('auc', 0):.3f}"
         if gate.get("champion_auc") is not None:
-            shown += f", champion {gate['champion_auc']:.3f}"  # type: ignore[str-format]
+            shown += f", champion {gate['champion_auc']:.3f}"
         if result.refused:
             self.decision.append("retrained, refused")
             self._tell(WARN, f"retrained and refused ({shown})", verdict)
