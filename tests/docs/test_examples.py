@@ -92,6 +92,8 @@ class Shell:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "COLUMNS": "120",
             "OMP_NUM_THREADS": "1",  # threads that spin cost more here than they bring
+            "GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z",  # the same commit, so the same releases
+            "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z",  # and the same keys at each arm
             "GIT_CONFIG_GLOBAL": str(own / "gitconfig"),
             "TRICORD_SERVING__PORT": str(port),
         }
