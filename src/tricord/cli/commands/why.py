@@ -118,7 +118,7 @@ def _draw_lineage(on: Any, project: Project, stations: list[Made]) -> None:
         label = f" = {version[0]} v{version[1]}" if version else ""
         by = ""
         if made.run:
-            commit = (made.run.origin.commit or "no commit")[:8]
+            commit = made.run.origin.commit[:8] if made.run.origin.commit else "no commit"
             by = f"  by step {made.run.name} ({moment(made.run.started)}, {commit})"
         elif not version:
             by = f"  {made.artifact.meta.get('name', '')}"
