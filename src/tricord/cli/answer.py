@@ -41,9 +41,14 @@ def console(*, quiet: bool = False) -> "Console":
     from rich.console import Console
 
     made = Console(highlight=False, quiet=quiet)
+    made.on_broken_pipe = _reader_is_gone  # rich would exit with 1
     if not made.is_terminal and "COLUMNS" not in os.environ:
         made.width = 120
     return made
+
+
+def _reader_is_gone() -> None:
+    raise BrokenPipeError
 
 
 def table(*columns: str, title: str | None = None, right: tuple[str, ...] = ()) -> "Table":

@@ -51,7 +51,8 @@ def fire(
     watch: Watcher = lambda _: None,
 ) -> Result:
     """Start the rule's pipeline: for an event, or on demand (None) for the `reason` given."""
+    pipeline = find_pipeline(project, rule.pipeline)  # first: what cannot start has not fired
     why = reason or (str(event.body.get("summary", "")) if event else "on demand")
     body: dict[str, JSON] = {"event": event.seq if event else None, "pipeline": rule.pipeline}
     project.append_event(EventType.TRIGGER_FIRED, rule.name, {**body, "why": why})
-    return run_pipeline(project, find_pipeline(project, rule.pipeline), params, watch=watch)
+    return run_pipeline(project, pipeline, params, watch=watch)
