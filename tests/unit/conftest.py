@@ -151,3 +151,9 @@ def small(template: Path, tmp_path: Path) -> Iterator[Small]:
 def flights_of() -> object:
     """The function that makes rows."""
     return flights
+
+
+@pytest.fixture
+def small_process() -> object:
+    """The function that runs a command line as a process of its own."""
+    return tricord

@@ -63,11 +63,12 @@ def judge(
 ) -> tuple[Artifact, Verdict]:
     """Judge a window of the log, keep the verdict, and raise an alert where it fails.
 
+    Only the live release's own answers count: those of a canary or of an earlier release are left out.
     `outcomes` has the columns `key` and `label` (boolean or 0/1; null where there is none yet).
     """
     limits = limits or HealthLimits()
     artifact, release = live_release(project, endpoint)
-    rows = rows.filter(pl.col("error").is_null())
+    rows = rows.filter(pl.col("error").is_null(), pl.col("release") == artifact.digest)
     checks: list[Check] = []
     evidence: dict[str, JSON] = {"release": artifact.digest, "rows": rows.height}
     checks += _drift(project, release, rows, limits, evidence)

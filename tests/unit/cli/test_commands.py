@@ -1,0 +1,233 @@
+"""Every command on a real project: its help, its answer in JSON, its drawing, its exit code."""
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from tricord.cli import main as cli
+from tricord.cli.main import COMMANDS, main
+from tricord.monitor.window import window
+
+EXAMPLES = {
+    name: importlib.import_module(f"tricord.cli.commands.{name}").EXAMPLE for name in COMMANDS
+}
+
+
+@pytest.fixture
+def served(small, flights_of):
+    """The small project with a canary that passed, its answers, and their outcomes in a file."""
+    small.start()
+    rows = flights_of(300, seed=1)
+    small.asked(rows)
+    small.asked(flights_of(300, seed=2), arm="canary")
+    rows.select("key", "late").write_csv(small.root / "outcomes.csv")
+    return small
+
+
+def said(capsys: pytest.CaptureFixture[str], small: Any, *words: str, code: int = 0) -> Any:
+    """The answer to a command line with --json."""
+    assert main([*words, "--json", "--project", str(small.root)]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == cli.OK
+    shown = capsys.readouterr().out
+    assert COMMANDS[command] in " ".join(shown.split())
+    assert f"example:\n  {EXAMPLES[command]}" in shown
+    assert f"tricord {command}" in EXAMPLES[command]
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_lists_every_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == cli.OK
+    shown = capsys.readouterr().out
+    for name, meaning in COMMANDS.items():
+        assert f"{name:<10}{meaning}" in shown
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["status"],
+        ["add", "flights.csv"],
+        ["runs", "--steps"],
+        ["runs", "--name", "train"],
+        ["config"],
+        ["show", "models/delay@champion"],
+        ["show", "endpoints/delay@live"],
+        ["show", "releases/delay@latest"],
+        ["why", "models/delay@champion"],
+        ["why", "datasets/flights@latest"],
+        ["release", "list"],
+        ["release", "list", "delay"],
+        ["release", "show", "releases/delay@latest"],
+        ["release", "approve", "releases/delay@latest", "--why", "looked at it"],
+        ["rollout", "status", "delay"],
+        ["rollout", "status", "other"],
+        ["rollout", "promote", "delay"],
+        ["rollout", "abort", "delay"],
+        ["rollback", "delay"],
+        ["monitor", "delay", "--outcomes", "outcomes.csv", "--label", "late"],
+        ["monitor", "delay"],
+        ["init", "another"],
+    ],
+    ids=" ".join,
+)
+def test_answers_are_json_and_can_be_drawn(
+    served, words: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(served.root)
+    said(capsys, served, *words)
+    if words[0] != "rollback" and words[1:2] not in (["promote"], ["abort"]):
+        assert main(words) == cli.OK
+        drawn = capsys.readouterr()
+        assert drawn.out.strip()
+        assert drawn.err == ""
+
+
+def test_run_answers_with_its_steps_and_from_the_cache(served, small_process) -> None:
+    done = small_process(served.root, "run", "delay", "-p", "iterations=12", "--json")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["state"]) == (cli.OK, "finished")
+    states = {step["step"]: step["state"] for step in answer["steps"]}
+    assert states["train"] == "cached"
+    assert states["release"] == "finished"
+    drawn = small_process(served.root, "run", "delay", "-p", "iterations=12")
+    assert "steps from the cache" in drawn.stdout
+
+
+def test_a_refused_run_ends_with_3_and_its_evidence(served, small_process) -> None:
+    champion = served.project.ledger.ref("models/delay@champion")
+    done = small_process(served.root, "run", "-p", "shuffle=true")
+    assert done.returncode == cli.REFUSED
+    assert "refused at release: nothing was moved" in done.stdout
+    assert "worse than the champion" in done.stdout
+    assert served.project.ledger.ref("models/delay@champion") == champion
+    again = small_process(served.root, "run", "-p", "shuffle=true", "--json")
+    assert (again.returncode, json.loads(again.stdout)["state"]) == (cli.REFUSED, "refused")
+
+
+def test_why_a_prediction_names_release_code_and_data(
+    served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prediction = window(served.project, "delay")["prediction_id"][0]
+    answer = said(capsys, served, "why", prediction)
+    assert answer["release"]["digest"] == served.releases[0].digest
+    assert answer["code"]["commit"] == answer["release"]["commit"]
+    assert [(d["name"], d["version"]) for d in answer["data"]] == [("flights", 1)]
+    assert main(["why", prediction, "--project", str(served.root)]) == cli.OK
+    drawn = capsys.readouterr().out
+    assert "flights v1" in drawn
+    assert "iterations = 10" in drawn
+
+
+def test_a_run_is_shown_with_its_steps(served, capsys: pytest.CaptureFixture[str]) -> None:
+    newest = said(capsys, served, "runs", "--name", "delay", "--limit", "1")[0]["id"]
+    answer = said(capsys, served, "show", newest)
+    assert [step["step"] for step in answer["steps"]][:2] == ["split", "train"]
+    assert main(["show", newest, "--project", str(served.root)]) == cli.OK
+    assert "train" in capsys.readouterr().out
+
+
+def test_monitor_tells_of_lost_quality(
+    served, capsys: pytest.CaptureFixture[str], flights_of
+) -> None:
+    rows = flights_of(300, seed=1)
+    wrong = rows.with_columns(late=~pl.col("late")).select("key", "late")
+    wrong.write_csv(served.root / "wrong.csv")
+    outcomes = ["--outcomes", str(served.root / "wrong.csv"), "--label", "late"]
+    answer = said(capsys, served, "monitor", "delay", *outcomes, code=cli.REFUSED)
+    assert answer["verdict"]["outcome"] == "fail"
+
+
+def test_rollout_start_takes_the_latest_release_and_only_a_release(
+    small, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = small.releases[0].digest
+    said(capsys, small, "rollout", "start", "delay", "--release", first[:12])
+    answer = said(capsys, small, "rollout", "start", "delay", "--weight", "0.25")
+    assert [(a["weight"], a["release"]) for a in answer["plan"]["arms"]] == [
+        (0.75, first),
+        (0.25, small.releases[1].digest),
+    ]
+    refused = said(capsys, small, "rollout", "start", "delay", code=cli.REFUSED)
+    assert "under way" in refused["error"]
+    for words in (["--release", "models/delay@champion"], ["--weight", "1.5"]):
+        said(capsys, small, "rollout", "start", "other", *words, code=cli.ERROR)
+
+
+def test_an_undecided_canary_is_promoted_only_by_a_signature(
+    small, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small.start()
+    said(capsys, small, "rollout", "promote", "delay", "--why", "urgent")
+    move = small.project.ledger.moves("endpoints/delay@live")[-1]
+    assert "signed for by tester" in move.why
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["show", "models/nothing@champion"], cli.ERROR, "no ref"),
+        (["why", f"{'0' * 26}-1"], cli.ERROR, "no prediction"),
+        (["add", "nothing.csv"], cli.ERROR, "no such file"),
+        (["run", "delya"], cli.ERROR, "tricord run delay"),
+        (["run", "-p", "iterations"], cli.ERROR, "not a parameter"),
+        (["rollback", "delay"], cli.ERROR, "no endpoint"),
+        (["monitor", "delay"], cli.ERROR, "nothing"),
+        (["release", "show"], cli.ERROR, "which release"),
+        (["rollout", "dance", "delay"], cli.USAGE, "invalid choice"),
+        (["status", "--nonsense"], cli.USAGE, "unrecognized"),
+        (["statsu"], cli.USAGE, "did you mean 'status'?"),
+        (["xyzzy"], cli.USAGE, "tricord --help"),
+        (["demo", "--months", "1"], cli.ERROR, "from 2 to 12"),
+        (["demo", "--fraction", "0"], cli.ERROR, "--fraction"),
+        (["demo", "--requests", "10"], cli.ERROR, "at least 200"),
+        (["new", "trains"], cli.ERROR, "no example 'trains'"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_errors_say_what_and_end_with_their_code(
+    small,
+    words: list[str],
+    code: int,
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(small.root)
+    before = small.project.ledger.refs()
+    assert main(words) == code
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert shown.out == ""
+    assert small.project.ledger.refs() == before
+
+
+def test_errors_are_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--json", "--project", str(tmp_path)]) == cli.ERROR
+    shown = capsys.readouterr()
+    answer = json.loads(shown.out)
+    assert (answer["error"], answer["next"]) == ("no project here", "tricord init")
+    assert "Traceback" not in shown.err
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == cli.OK
+    assert capsys.readouterr().out.startswith("tricord ")
+
+
+def test_config_says_where_a_value_came_from(
+    small, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRICORD_SERVING__PORT", "9000")
+    answer = said(capsys, small, "config")
+    assert answer["serving.port"] == {"value": 9000, "origin": "environment TRICORD_SERVING__PORT"}
+    assert answer["project.name"] == {"value": "small", "origin": "tricord.toml"}
+    assert answer["serving.host"]["origin"] == "default"
