@@ -5,11 +5,13 @@ after its digest). What cannot be read is a `DataError` that names the file and,
 """
 
 import codecs
+import contextlib
 import csv
 import difflib
+import mmap
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -26,6 +28,9 @@ SUFFIXES: dict[str, Format] = {
     ".ipc": "arrow",
     ".feather": "arrow",
 }
+SAMPLE = 1000
+"""Rows of a CSV file from which the types of its columns are guessed before all are asked."""
+_LENIENT = (b"+", b'""', *(a + b for a in (b",", b"\n", b"\r", b'"') for b in (b" ", b"\t")))
 _MARKERS = ("NA", "NaN", "nan", "N/A", "NULL", "null", "-")
 _STREAM = b"\xff\xff\xff\xff"  # Arrow's streaming layout begins with a continuation marker
 
@@ -133,10 +138,8 @@ def _read_file(
 def _read_csv(path: Path, missing: Sequence[str], as_text: Collection[str]) -> pl.DataFrame:
     header = _csv_header(path)
     _refuse_cut_end(path, len(header))
-    frame = pl.read_csv(
+    frame = _parsed(
         path,
-        glob=False,
-        infer_schema_length=None,
         null_values=list(missing) or None,
         schema_overrides={name: pl.String for name in header if name in as_text},
     )
@@ -146,6 +149,40 @@ def _read_csv(path: Path, missing: Sequence[str], as_text: Collection[str]) -> p
         if dtype == pl.String and name not in as_text and frame.height
     ]
     return frame.with_columns(_numbers_behind_marks(frame[name]) for name in texts)
+
+
+def _parsed(path: Path, **options: Any) -> pl.DataFrame:
+    """A CSV file typed by all of its rows, at a tenth of the time wherever a sample cannot mislead.
+
+    The reader takes a file in 10 times as fast as it infers types from all rows. So the types of a
+    sample are tried first, and kept where all rows must have led to the same: the reader refuses a
+    value that does not fit (2.5 among whole numbers), and what it reads more leniently than it
+    infers (+5, a leading space, "", nan) is looked for.
+    """
+    with contextlib.suppress(pl.exceptions.PolarsError):
+        if not _lenient(path):
+            frame = pl.read_csv(path, glob=False, infer_schema_length=SAMPLE, **options)
+            if all(_as_all_rows_say(column) for column in frame):
+                return frame
+    return pl.read_csv(path, glob=False, infer_schema_length=None, **options)
+
+
+def _lenient(path: Path) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(content.find(mark) >= 0 for mark in _LENIENT)
+
+
+def _as_all_rows_say(column: pl.Series) -> bool:
+    match column.dtype:
+        case pl.Int64 | pl.Boolean:
+            return True
+        case pl.Float64:
+            return bool(column.is_finite().all())
+        case pl.String:  # of a sample without any value it is a guess
+            shown = column.head(SAMPLE // 2)
+            return shown.null_count() < len(shown) or column.null_count() == len(column)
+        case _:
+            return False
 
 
 def _numbers_behind_marks(column: pl.Series) -> pl.Series:
