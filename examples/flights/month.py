@@ -36,7 +36,7 @@ BROKEN = 4
 """The month whose delivery comes with broken columns."""
 SHUFFLED = 6
 """The month in which somebody trains a candidate on shuffled labels."""
-STALE = 8
+STALE = 7
 """The month in which a release is made whose features are pinned to that day's state."""
 
 RETRAIN = Rule("retrain delay", pipeline="delay", subject=ENDPOINT)
