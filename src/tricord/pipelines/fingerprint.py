@@ -19,7 +19,7 @@ import importlib.util
 import platform
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, cast
@@ -197,8 +197,7 @@ class Code:
         known = [str(code.co_flags & ~_HAS_DOCSTRING), code.co_exceptiontable.hex()]
         known.append(repr(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]))
         chain: Any = None  # the module or class whose attribute comes next
-        for instruction in _instructions(code):
-            op, value = instruction.opname, instruction.argval
+        for op, value in _instructions(code):
             if isinstance(value, CodeType):
                 known.append(self._code(value, names, module))
                 chain = None
@@ -249,10 +248,15 @@ class Code:
         return self._widen(name, "imported inside a function")
 
 
-def _instructions(code: CodeType) -> Iterator[dis.Instruction]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname not in _SKIPPED:
-            yield instruction
+@functools.cache
+def _instructions(code: CodeType) -> tuple[tuple[str, Any], ...]:
+    """Name and argument of each instruction that counts. Steps share most of what they reach, and
+    taking it apart is what a fingerprint costs, so it is done once for all of them."""
+    return tuple(
+        (instruction.opname, instruction.argval)
+        for instruction in dis.get_instructions(code)
+        if instruction.opname not in _SKIPPED
+    )
 
 
 def _plain(value: Any) -> str:
