@@ -98,5 +98,7 @@ class Client:
 
 def _sent(value: Any) -> Any:
     if isinstance(value, datetime):
+        if value.tzinfo is None:  # as in a table: an instant without a zone is in UTC, not here
+            value = value.replace(tzinfo=UTC)
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return value
