@@ -2,12 +2,14 @@
 
 import importlib
 import itertools
+import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from tricord.pipelines.fingerprint import Code
+from tricord.pipelines.fingerprint import Code, _is_own
 
 STEP = '''
 """A module."""
@@ -190,3 +192,41 @@ def test_what_cannot_be_told_apart_widens_to_its_module_and_those_it_imports(
     monkeypatch.syspath_prepend(str(tmp_path))
     code = Code(tmp_path, importlib.import_module("step_frame").step)
     assert set(code.widened) == {"step_frame", "frames"}
+
+
+_VERSION = """
+import sys
+from tricord.pipelines.fingerprint import package_version
+if "imported" in sys.argv:
+    import sklearn
+print(package_version("sklearn"), package_version("polars"), package_version("no_such_package"))
+print("sklearn.base" in sys.modules)
+"""
+
+
+def test_a_version_does_not_depend_on_what_is_imported_already() -> None:
+    def told(*words: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", _VERSION, *words], capture_output=True, text=True, check=True
+        )
+        return done.stdout.splitlines()
+
+    (before, imported), (after, _) = told(), told("imported")
+    assert before == after
+    assert (
+        before
+        == f"scikit_learn-{metadata.version('scikit-learn')} {metadata.version('polars')} unknown"
+    )
+    assert imported == "False"
+
+
+def test_a_package_that_a_function_imports_is_not_imported_for_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "heavy_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("raise AssertionError('imported')")
+    (package / "inner.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert _is_own("heavy_package.inner", str(tmp_path))
+    assert "heavy_package" not in sys.modules
