@@ -1,5 +1,5 @@
 # Three commands that always work on a fresh clone; see CONTRIBUTING.md.
-.PHONY: demo test check format lock clean
+.PHONY: demo test check bench format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
@@ -12,6 +12,9 @@ test: .venv/dev
 
 check: .venv/dev
 	scripts/check
+
+bench: .venv/dev
+	@for name in start pipeline features serving models; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 format: .venv/dev
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
