@@ -8,7 +8,7 @@ import pytest
 from tricord.project.project import Project
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
     """An empty project."""
     made = Project.init(tmp_path / "project")

@@ -151,7 +151,8 @@ class Project:
             digest = self.ledger.ref(what)
             if digest is None:
                 known = ", ".join(sorted(self.ledger.refs(what.partition("@")[0])))
-                raise NotRecorded(f"no ref {what}", where=known or None, hint="tricord status")
+                hint = "tricord release list" if what.startswith("releases/") else "tricord status"
+                raise NotRecorded(f"no ref {what}", where=known or None, hint=hint)
         artifact = self.ledger.artifact(digest, kind)
         if artifact is None:
             raise NotRecorded(f"no artifact {what}", hint="tricord status")

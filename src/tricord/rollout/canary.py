@@ -94,12 +94,17 @@ def advance(
 
 
 def promote(
-    project: Project, endpoint: str, verdict: Artifact | None, *, why: str = ""
+    project: Project,
+    endpoint: str,
+    verdict: Artifact | None,
+    *,
+    why: str = "",
+    signed: bool = False,
 ) -> RoutingPlan:
-    """Give the canary all traffic. Without a verdict the actor signs for it."""
+    """Give the canary all traffic, past a verdict that passed or signed for by the actor."""
     canary = _required_canary(project, endpoint)
     plan = RoutingPlan(endpoint, (Arm(canary.release, 1.0, LIVE),), salt=canary.release)
-    _move(project, plan, verdict, why or "canary promoted")
+    _move(project, plan, verdict, why or "canary promoted", signed=signed)
     return plan
 
 
@@ -175,11 +180,11 @@ def _gate(project: Project, release: Artifact) -> Artifact | None:
     return project.resolve(verdicts[0]) if verdicts else None
 
 
-def _move(project: Project, plan: RoutingPlan, verdict: Artifact | None, why: str) -> None:
-    artifact = project.put(plan)
-    project.move(
-        plan_ref(plan.endpoint), artifact.digest, why=why, verdict=verdict, signed=not verdict
-    )
+def _move(
+    project: Project, plan: RoutingPlan, verdict: Artifact | None, why: str, *, signed: bool = False
+) -> None:
+    ref = plan_ref(plan.endpoint)
+    project.move(ref, project.put(plan).digest, why=why, verdict=verdict, signed=signed)
 
 
 def _required(project: Project, endpoint: str) -> State:

@@ -166,7 +166,12 @@ def test_an_undecided_canary_is_promoted_only_by_a_signature(
     small, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small.start()
-    said(capsys, small, "rollout", "promote", "delay", "--why", "urgent")
+    stood = small.project.ledger.ref("endpoints/delay@live")
+    root = str(small.project.root)
+    assert cli.main(["rollout", "promote", "delay", "--project", root]) == cli.REFUSED
+    assert "--sign" in capsys.readouterr().err
+    assert small.project.ledger.ref("endpoints/delay@live") == stood
+    said(capsys, small, "rollout", "promote", "delay", "--why", "urgent", "--sign")
     move = small.project.ledger.moves("endpoints/delay@live")[-1]
     assert "signed for by tester" in move.why
 

@@ -65,7 +65,7 @@ def counting(*, least: int = 0):
     let_by(n, on=gate(n))
 
 
-@pytest.fixture()
+@pytest.fixture
 def with_text(project: Project) -> Project:
     CALLS.clear()
     FAILING.clear()
@@ -191,7 +191,7 @@ def test_a_step_is_tried_again_as_often_as_it_says(project: Project) -> None:
         (lambda: count(), "missing a required"),
         (lambda: count(object()), "neither an artifact nor a JSON value"),
         (lambda: None, "has no steps"),
-        (lambda: count(list(words(Path(".")))), "neither an artifact nor a JSON value"),
+        (lambda: count(list(words(Path()))), "neither an artifact nor a JSON value"),
         (lambda: list(count(["a"])), "cannot be unpacked"),
         (lambda: count(["a"]) or 1, "not known while the pipeline is being planned"),
         (lambda: count(file("none.txt")), "no such file"),

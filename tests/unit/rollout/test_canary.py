@@ -57,7 +57,7 @@ def test_nothing_moves_past_a_verdict_that_did_not_pass(small, outcome: Outcome)
 
 def test_a_promotion_without_a_verdict_is_signed_for(small) -> None:
     small.start()
-    canary.promote(small.project, "delay", None, why="urgent")
+    canary.promote(small.project, "delay", None, why="urgent", signed=True)
     move = small.project.ledger.moves(LIVE)[-1]
     assert move.verdict is None
     assert move.why == "urgent (signed for by tester)"
@@ -99,7 +99,7 @@ def test_a_rollback_goes_to_the_last_release_that_had_all_traffic(small) -> None
         canary.rollback(small.project, "delay", why="x")
     before = small.project.ledger.ref(LIVE)
     canary.start(small.project, "delay", small.releases[1])
-    canary.promote(small.project, "delay", None)
+    canary.promote(small.project, "delay", None, signed=True)
     plan = canary.rollback(small.project, "delay", why="complaints")
     assert plan.arms[0].release == small.releases[0].digest
     assert small.project.ledger.ref(LIVE) == before

@@ -5,7 +5,7 @@ from typing import Any
 
 from tricord.cli.answer import Answer, draw_verdict, named, table
 from tricord.core.artifact import Kind
-from tricord.core.errors import TricordError
+from tricord.core.errors import Refused, TricordError
 from tricord.core.verdict import Verdict
 from tricord.project.lineage import find
 from tricord.project.project import Project
@@ -20,6 +20,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--release", help="ref or digest (default: releases/ENDPOINT@latest)")
     parser.add_argument("--weight", type=float, default=0.1, help="the canary's share (0.1)")
     parser.add_argument("--why", default="", help="for the record")
+    parser.add_argument(
+        "--sign", action="store_true", help="promote: sign for a verdict that did not pass"
+    )
 
 
 def run(arguments: Namespace) -> Answer:
@@ -39,8 +42,15 @@ def run(arguments: Namespace) -> Answer:
             )
         case "promote":
             artifact, verdict = canary.judge(project, arguments.endpoint)
-            passed = artifact if verdict.passed else None
-            canary.promote(project, arguments.endpoint, passed, why=arguments.why)
+            if not verdict.passed and not arguments.sign:
+                raise Refused(
+                    f"the canary is not promoted: {verdict.summary()}",
+                    where=f"verdict {artifact.digest}",
+                    hint=f"wait, or sign for it: tricord rollout promote {arguments.endpoint} --sign",
+                )
+            canary.promote(
+                project, arguments.endpoint, artifact, why=arguments.why, signed=arguments.sign
+            )
         case "abort":
             canary.abort(project, arguments.endpoint, why=arguments.why or "aborted by hand")
         case _:
