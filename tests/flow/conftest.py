@@ -18,8 +18,8 @@ from tricord.project.project import Project
 EXAMPLE = Path(__file__).parents[2] / "examples" / "flights"
 MONTHS = 8
 """Up to the month in which the bad release is rolled back."""
-FIRST = 5
-"""Months that a second play repeats: up to the first retrained model that goes live."""
+FIRST = 4
+"""Months that a second play repeats: a retrained model has gone live and a delivery was stopped by then."""
 REQUESTS = 900
 # one date and one author: the commit, which a release names, is the same in every folder
 GIT = {
