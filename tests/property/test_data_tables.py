@@ -28,6 +28,7 @@ CELLS = [
 )
 @example(["1"], ["+5"], None, "\n")
 @example(["2.5"], ["nan"], None, "\n")
+@example(["9223372036854775808", "2.5"], ["1"], None, "\n")
 @example([""], ["3"], None, "\n")
 def test_a_sample_never_decides_otherwise_than_all_rows(
     tmp_path: Path, first: list[str], later: list[str], missing: Any, end: str

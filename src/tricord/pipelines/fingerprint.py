@@ -190,7 +190,7 @@ class Code:
         return package
 
     def _is_own(self, module: str) -> bool:
-        return _is_own(module, str(self.root))
+        return is_own(module, str(self.root))
 
     def _code(self, code: CodeType, names: Mapping[str, Any], module: str) -> str:
         # a docstring is never loaded, so it is not among the instructions
@@ -266,7 +266,7 @@ def _plain(value: Any) -> str:
 
 
 @functools.cache
-def _is_own(module: str, root: str) -> bool:
+def is_own(module: str, root: str) -> bool:
     """First-party: below the project's root, or an editable checkout anywhere."""
     package = module.partition(".")[0]
     if package in _STDLIB or package == "builtins":

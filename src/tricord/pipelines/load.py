@@ -8,14 +8,17 @@ from types import ModuleType
 
 from tricord.core.errors import PlanError, TricordError
 from tricord.core.step import Pipeline
+from tricord.pipelines.fingerprint import is_own
 from tricord.project.project import Project
+
+_entered: set[str] = set()
+"""The root of the project whose modules can be imported: of one at a time."""
 
 
 def load_module(project: Project, name: str) -> ModuleType:
     """Import one of the project's own modules. PlanError names the line that does not load."""
     root = str(project.root)
-    if root not in sys.path:
-        sys.path.insert(0, root)
+    _enter(root)
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
@@ -34,6 +37,24 @@ def load_module(project: Project, name: str) -> ModuleType:
             f"{name} does not load: {type(error).__name__}: {error}",
             where=f"{frame.filename}:{frame.lineno}",
         ) from error
+
+
+def _enter(root: str) -> None:
+    """Let imports find this project's modules, and no longer those of another that was open before."""
+    for other in _entered - {root}:
+        sys.path[:] = [entry for entry in sys.path if entry != other]
+        for name, module in list(sys.modules.items()):
+            source = getattr(module, "__file__", None) or ""
+            if (
+                source.startswith(f"{other}/")
+                and is_own(name, other)
+                and not name.startswith("tricord")
+            ):
+                del sys.modules[name]
+    _entered.clear()
+    _entered.add(root)
+    if root not in sys.path:
+        sys.path.insert(0, root)
 
 
 def load_pipelines(project: Project) -> dict[str, Pipeline[...]]:

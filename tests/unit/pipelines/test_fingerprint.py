@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tricord.pipelines.fingerprint import Code, _is_own
+from tricord.pipelines.fingerprint import Code, is_own
 
 STEP = '''
 """A module."""
@@ -228,5 +228,5 @@ def test_a_package_that_a_function_imports_is_not_imported_for_its_key(
     (package / "__init__.py").write_text("raise AssertionError('imported')")
     (package / "inner.py").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert _is_own("heavy_package.inner", str(tmp_path))
+    assert is_own("heavy_package.inner", str(tmp_path))
     assert "heavy_package" not in sys.modules
