@@ -19,6 +19,7 @@ from traffic import Server
 from tricord.checks.metrics import auc
 from tricord.core.artifact import Artifact, Digest, Kind, short
 from tricord.core.errors import TricordError
+from tricord.core.event import Event
 from tricord.core.release import Release
 from tricord.core.verdict import Outcome, Verdict
 from tricord.data.numbers import rounded
@@ -203,7 +204,9 @@ class Month:
             kept, verdict = canary.judge(self.project, ENDPOINT, minimum_rows=MINIMUM)
             last = number == len(STAGES)
             if verdict.outcome == Outcome.FAIL or (last and not verdict.passed):
-                canary.abort(self.project, ENDPOINT, kept, why=verdict.summary()[:200])
+                bad = verdict.having(Outcome.FAIL, Outcome.UNDECIDED)
+                why = f"{len(bad)} checks of its canary did not pass, first: {bad[0].message}"
+                canary.abort(self.project, ENDPOINT, kept, why=why)
                 self.decision.append("rolled back")
                 text = f"{name} is rolled back by its canary at {weight:.0%} of the traffic"
                 self._tell(BAD, text, verdict, accident=True)
@@ -274,7 +277,7 @@ class Month:
 
     def _a_model_may_be_made(self, since: int) -> None:
         if self.number == SHUFFLED:
-            result = self._train({"shuffle_labels": True}, "a colleague tries something")
+            result = self._train("a colleague tries something", {"shuffle_labels": True})
             self.decision.append("candidate refused")
             self._tell(
                 BAD,
@@ -284,16 +287,17 @@ class Month:
             )
         event = due(self.project, RETRAIN, after=since)
         if self.number == STALE:
-            self._learn(
-                {"pinned": self._features_now()}, "a release with its features pinned by mistake"
-            )
+            pinned = {"pinned": self._features_now()}
+            self._learn("by hand, and by mistake with the features pinned to today's", pinned)
         elif self.first_model is None:
-            self._learn({}, "the first model")
+            self._learn("the first model")
         elif event is not None:
-            self._learn({}, f"alert: {event.body['summary']}")
+            self._learn("because monitoring asks for it", event=event)
 
-    def _learn(self, params: dict[str, Any], why: str) -> None:
-        result = self._train(params, why)
+    def _learn(
+        self, why: str, params: dict[str, Any] | None = None, event: Event | None = None
+    ) -> None:
+        result = self._train(why, params or {}, event)
         verdict = self._verdict_of(result, "evaluate")
         gate: Mapping[str, Any] = verdict.evidence
         shown = f"AUC {gate.get('auc', 0):.3f}"
@@ -301,7 +305,7 @@ class Month:
             shown += f", champion {gate['champion_auc']:.3f}"
         if result.refused:
             self.decision.append("retrained, refused")
-            self._tell(WARN, f"retrained and refused ({shown})", verdict)
+            self._tell(WARN, f"trained {why}: refused by its gate ({shown})", verdict)
             return
         released = self.project.resolve("releases/delay@latest")
         name = f"release {short(released.digest)}"
@@ -314,17 +318,16 @@ class Month:
         self.candidate = released.digest
         self.decision.append("retrained")
         self._tell(
-            GOOD, f"{name} passed its gate ({shown}) and waits for its canary: {why}", verdict
+            GOOD, f"trained {why}: {name} passed its gate ({shown}), its canary is next", verdict
         )
 
-    def _train(self, params: dict[str, Any], why: str) -> Result:
-        event = due(self.project, RETRAIN, after=0) if not params else None
+    def _train(self, why: str, params: dict[str, Any], event: Event | None = None) -> Result:
         return fire(
             self.project,
             RETRAIN,
             event,
             params={"held_out_days": self.settings.held_out_days, **params},
-            reason=why,
+            reason="" if event else why,
             watch=self._watch("training"),
         )
 

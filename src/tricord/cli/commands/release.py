@@ -44,10 +44,10 @@ def _list(project: Project, name: str | None) -> Answer:
         if not rows:
             on.print("no releases yet\n  next: tricord run")
             return
-        drawn = table("when", "ref", "release", "model", "verdict", "by", "why")
+        drawn = table("when", "ref", "release", "verdict", "by", "why")
         for row in rows:
             drawn.add_row(
-                moment(row["when"]), row["ref"], named(row["release"]), named(row["model"]),
+                moment(row["when"]), row["ref"], named(row["release"]),
                 named(row["verdict"]), row["actor"], row["why"],
             )  # fmt: skip
         on.print(drawn)
