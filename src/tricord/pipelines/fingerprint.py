@@ -17,12 +17,13 @@ import importlib
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from tricord.core import canonical
 from tricord.core.canonical import JSON
@@ -119,6 +120,7 @@ class Code:
         known = [self._code(function.__code__, function.__globals__, module)]
         known += [self._value(default, module) for default in function.__defaults__ or ()]
         known.append(self._value(function.__kwdefaults__ or {}, module))
+        known += self._annotations(function)
         for cell in function.__closure__ or ():
             try:
                 known.append(self._value(cell.cell_contents, module))
@@ -166,7 +168,7 @@ class Code:
 
     def _widen(self, module: str, why: str) -> str:
         """Let the whole source of a module count, and of the first-party modules that it imports."""
-        source = getattr(sys.modules.get(module), "__file__", None)
+        source = _source_of(module)
         if not self._is_own(module) or source is None:
             return self._foreign(module)
         key = f"{module}:*"
@@ -174,10 +176,9 @@ class Code:
             self.widened[module] = why
             tree = _without_docstrings(Path(source))
             self.parts[key] = _hash(ast.dump(tree, include_attributes=False))
-            for name in sorted(
-                _imports(tree, str(getattr(sys.modules[module], "__package__", "")))
-            ):
-                if name in sys.modules:
+            package = module if source.endswith("__init__.py") else module.rpartition(".")[0]
+            for name in sorted(_imports(tree, package)):
+                if self._is_own(name) and _source_of(name):
                     self._widen(name, f"imported by {module}")
         return f"{key}#{self.parts[key]}"
 
@@ -196,30 +197,34 @@ class Code:
         # a docstring is never loaded, so it is not among the instructions
         known = [str(code.co_flags & ~_HAS_DOCSTRING), code.co_exceptiontable.hex()]
         known.append(repr(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]))
-        chain: Any = None  # the module or class whose attribute comes next
-        for op, value in _instructions(code):
+        chain: Any = None  # the module whose attribute comes next
+        constants: list[Any] = []
+        for op, value in (*_instructions(code), ("END", None)):
+            if op in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(chain, ModuleType):
+                chain, text = self._attribute(chain, str(value))
+                known.append(text)
+                continue
+            if isinstance(chain, ModuleType) and self._is_own(chain.__name__):
+                known.append(self._widen(chain.__name__, "passed on as a whole"))
+            chain = None
             if isinstance(value, CodeType):
                 known.append(self._code(value, names, module))
-                chain = None
             elif op in ("LOAD_GLOBAL", "LOAD_NAME"):
                 chain, text = self._name(str(value), names, module)
                 known.append(text)
-            elif op in ("LOAD_ATTR", "LOAD_METHOD") and isinstance(chain, ModuleType):
-                chain, text = self._attribute(chain, str(value))
-                known.append(text)
             elif op == "IMPORT_NAME":
-                chain = None
-                known.append(self._import(str(value), names))
+                level, wanted = constants[-2:]
+                known.append(self._import("." * level + str(value), wanted or (), names))
             else:
-                chain = None
+                if op in ("LOAD_CONST", "LOAD_SMALL_INT"):
+                    constants.append(value)
                 known.append(f"{op} {_plain(value)}")
         return "\n".join(known)
 
     def _name(self, name: str, names: Mapping[str, Any], module: str) -> tuple[Any, str]:
         if name in names:
             value = names[name]
-            if isinstance(value, ModuleType):
-                # what is taken from it comes next; a module that is only passed on is widened
+            if isinstance(value, ModuleType):  # what is taken from it comes next
                 return value, f"module {value.__name__}" + self._touch(value)
             return None, f"{name}={self._value(value, module)}"
         if hasattr(builtins, name):
@@ -239,13 +244,22 @@ class Code:
             return None, self._widen(module.__name__, f"{name} is not defined yet")
         return None, f".{name}={self._value(value, module.__name__)}"
 
-    def _import(self, name: str, names: Mapping[str, Any]) -> str:
-        if name.startswith(".") or not name:
-            name = str(names.get("__package__") or "")
-        if not self._is_own(name):
-            return self._foreign(name)
-        importlib.import_module(name)  # the step would do the same in a moment
-        return self._widen(name, "imported inside a function")
+    def _import(self, name: str, wanted: Iterable[str], names: Mapping[str, Any]) -> str:
+        """An import inside a function: of the module, and of modules that are taken from it."""
+        full = importlib.util.resolve_name(name, str(names.get("__package__") or "") or None)
+        if not self._is_own(full):
+            return self._foreign(full)
+        parts = [full, *(f"{full}.{item}" for item in wanted)]
+        why = "imported inside a function"
+        return ",".join(self._widen(part, why) for part in parts if _source_of(part))
+
+    def _annotations(self, function: FunctionType) -> Iterator[str]:
+        """First-party classes that a function takes or gives: it calls their methods unseen."""
+        for annotation in function.__annotations__.values():
+            for found in _named_in(annotation, function.__globals__):
+                home = found.__module__
+                if home.partition(".")[0] != "tricord" and self._is_own(home):
+                    yield self._value(found, function.__module__)
 
 
 @functools.cache
@@ -337,6 +351,35 @@ def _hash(text: str) -> str:
 def _state(value: Any) -> dict[str, Any]:
     slots = [name for base in type(value).__mro__ for name in getattr(base, "__slots__", ())]
     return {name: getattr(value, name, None) for name in slots} | getattr(value, "__dict__", {})
+
+
+def _source_of(module: str) -> str | None:
+    """The file of a module, imported or not; None where there is none."""
+    found = sys.modules.get(module)
+    if found is not None:
+        return getattr(found, "__file__", None)
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):  # a name in a module that is no package
+        return None
+    return spec.origin if spec and spec.has_location else None
+
+
+def _named_in(annotation: Any, names: Mapping[str, Any]) -> Iterator[type]:
+    """The classes in an annotation, those in quotes too where their names are known."""
+    if isinstance(annotation, str):
+        for word in re.findall(r"[A-Za-z_][\w.]*", annotation):
+            head, _, rest = word.partition(".")
+            value = names.get(head)
+            for attribute in filter(None, rest.split(".")):
+                value = getattr(value, attribute, None)
+            if isinstance(value, type):
+                yield value
+    elif isinstance(annotation, type) and not get_args(annotation):
+        yield annotation
+    else:
+        for inner in get_args(annotation):
+            yield from _named_in(inner, names)
 
 
 def _without_docstrings(source: Path) -> ast.Module:

@@ -230,3 +230,51 @@ def test_a_package_that_a_function_imports_is_not_imported_for_its_key(
     monkeypatch.syspath_prepend(str(tmp_path))
     assert is_own("heavy_package.inner", str(tmp_path))
     assert "heavy_package" not in sys.modules
+
+
+UNSEEN = {
+    "passed on as a value": "import helpers\ndef step():\n    m = helpers\n    return m.g()\n",
+    "passed to a function": (
+        "import helpers\ndef call(m):\n    return m.g()\ndef step():\n    return call(helpers)\n"
+    ),
+    "getattr": "import helpers\ndef step():\n    return getattr(helpers, 'g')()\n",
+    "method of an argument": "from helpers import Rec\ndef step(r: Rec):\n    return r.score()\n",
+    "quoted annotation": "from helpers import Rec\ndef step(r: 'Rec | None'):\n    return r.score()\n",
+    "inside a list": "from helpers import Rec\ndef step(r: list[Rec]):\n    return r[0].score()\n",
+    "imported inside": "def step():\n    from helpers import g\n    return g()\n",
+    "imported inside, further down": "def step():\n    import outer\n    return outer.call()\n",
+}
+HELPERS = "class Rec:\n    def score(self):\n        return 1\n\ndef g():\n    return 1\n"
+
+
+@pytest.mark.parametrize("text", UNSEEN.values(), ids=UNSEEN)
+def test_what_is_not_called_by_name_is_not_missed(tmp_path: Path, text: str) -> None:
+    records: list[object] = []
+    for helpers in (HELPERS, HELPERS.replace("return 1", "return 2")):
+        root = tmp_path / str(len(records))
+        root.mkdir()
+        (root / "helpers.py").write_text(helpers)
+        (root / "outer.py").write_text("def call():\n    import helpers\n    return helpers.g()\n")
+        (root / "unseen.py").write_text(text)
+        sys.path.insert(0, str(root))
+        importlib.invalidate_caches()
+        try:
+            records.append(Code(root, importlib.import_module("unseen").step).record())
+        finally:
+            sys.path.remove(str(root))
+            for name in ("unseen", "helpers", "outer"):
+                sys.modules.pop(name, None)
+    assert records[0] != records[1]
+
+
+def test_a_relative_import_inside_a_function_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "relative_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "part.py").write_text("N = 1\n")
+    (package / "steps.py").write_text("def step():\n    from . import part\n    return part.N\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    code = Code(tmp_path, importlib.import_module("relative_package.steps").step)
+    assert "relative_package.part:*" in code.parts
