@@ -120,6 +120,7 @@ class Month:
         self.candidate = before.candidate
         self.first_model = before.first_model
         self.decision: list[str] = []
+        self.folder = project.folder / "replay"  # its own: a user's deliveries lie in data/
 
     def play(self) -> Record:
         """Data, traffic, judgement, learning: in this order."""
@@ -148,15 +149,15 @@ class Month:
                 ref, Digest(at) if at else None, why=f"{self.record.month} starts over", signed=True
             )
         for folder in ("flights", "weather"):
-            shutil.rmtree(project.root / "data" / folder, ignore_errors=True)
+            shutil.rmtree(self.folder / folder, ignore_errors=True)
         for earlier in range(1, self.number):
-            deliver(earlier, project.root / "data", fraction=self.settings.fraction)
-        if not (project.root / "data" / "planes.csv").exists():
-            deliver_planes(project.root / "data")
+            deliver(earlier, self.folder, fraction=self.settings.fraction)
+        if not (self.folder / "planes.csv").exists():
+            deliver_planes(self.folder)
 
     def _data_arrives(self) -> pl.DataFrame:
         """The delivery becomes dataset versions; the pipeline `ingest` validates and materializes."""
-        data = self.project.root / "data"
+        data = self.folder
         if self.number == BROKEN:
             deliver(self.number, data, fraction=self.settings.fraction)
             break_delivery(self.number, data, fraction=self.settings.fraction)
@@ -176,7 +177,7 @@ class Month:
         return mine
 
     def _ingest(self) -> Result:
-        data = self.project.root / "data"
+        data = self.folder
         for name in ("flights", "weather"):
             add(self.project, data / name, why=f"delivery of {self.record.month}")
         add(self.project, data / "planes.csv", why="register of aircraft")

@@ -23,12 +23,15 @@ from tricord.cli.answer import Answer, console, table
 from tricord.core import canonical
 from tricord.core.artifact import short
 from tricord.core.canonical import JSON
+from tricord.core.errors import TricordError
 from tricord.core.verdict import Outcome, Verdict
 from tricord.pipelines.fingerprint import Code, package_version
 from tricord.project.project import Project
 from tricord.serving.server import serve
 from tricord.store import digest
 
+ACT = "month"
+"""The name of a month's run in the ledger."""
 SIGNS = {
     "good": "[green]✓[/]", "warn": "[yellow]![/]", "bad": "[red]✗[/]", "neutral": "[dim]·[/]",
 }  # fmt: skip
@@ -42,6 +45,7 @@ def run(project: Project, *, months: int, requests: int, fraction: float, quiet:
         f"[bold]Flights out of New York in {YEAR}, month by month.[/] At scheduled departure: will this "
         "flight arrive more than 15 minutes late?\n"
     )
+    _not_in_use(project)
     settings = Settings(requests, fraction)
     records: list[Record] = []
     cached = 0
@@ -65,13 +69,27 @@ def run(project: Project, *, months: int, requests: int, fraction: float, quiet:
 
 
 def _digest(records: list[Record]) -> str:
-    """What the year came to, whoever played it and when: ids and times of predictions aside."""
+    """What the year came to, whoever played it, when, and at which commit: figures, data, features, models."""
     known: list[JSON] = []
     for record in records:
-        figures = {name: value for name, value in record.figures.items() if name != "prediction"}
-        refs = {r: at for r, at in record.standing.refs.items() if "-predictions@" not in r}
+        figures = {n: v for n, v in record.figures.items() if n not in ("prediction", "release")}
+        refs = {
+            ref: at
+            for ref, at in record.standing.refs.items()
+            if ref.startswith(("datasets/", "features/", "models/")) and "-predictions@" not in ref
+        }
         known.append({"month": record.month, "figures": figures, "refs": refs})
     return digest.of_bytes(canonical.encode(known))
+
+
+def _not_in_use(project: Project) -> None:
+    """The replay moves every ref of its project: refuse one that somebody else works in."""
+    if project.ledger.refs() and not project.ledger.runs(name=ACT, limit=1):
+        raise TricordError(
+            "this project is in use, and the replay would move its refs",
+            where=str(project.root),
+            hint="tricord demo --folder NEW-FOLDER",
+        )
 
 
 class _Stage:
@@ -101,7 +119,7 @@ class _Stage:
         params: dict[str, JSON] = {"month": number, "requests": self._settings.requests}
         with (
             self._on.status(f"{YEAR}-{number:02}") as status,
-            self._project.recording("month", key, origin=origin, params=params) as recording,
+            self._project.recording(ACT, key, origin=origin, params=params) as recording,
         ):
             screen = Screen(self._tell, status.update)
             played = Month(self._project, self._settings, number, before, self._server, screen)

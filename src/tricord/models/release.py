@@ -37,10 +37,10 @@ def release(
             where=f"verdict {on.digest}",
             hint=f"tricord show {on.digest[:12]}",
         )
+    _judged(project, model, on)
     latest = project.ledger.ref(f"releases/{name}@latest")
-    made = _made(project, model, name, features or {})
     made = replace(
-        made,
+        _made(project, model, name, features or {}),
         feature_set=feature_set.digest if feature_set else None,
         reference=reference.digest if reference else None,
         verdicts=(on.digest,),
@@ -48,13 +48,25 @@ def release(
     )
     if latest is not None:
         standing = project.load(latest, Release)
-        if replace(made, previous=standing.previous) == standing:
-            return standing  # the same release again: nothing to move
-    artifact = project.put(made)
+        if replace(made, previous=standing.previous, verdicts=standing.verdicts) == standing:
+            made = standing  # judged once more, but the same in all that is released
+    digest = project.put(made).digest
     why = f"release of {name} past its gate"
-    project.move(f"releases/{name}@latest", artifact.digest, why=why, verdict=on, old=latest)
+    # each of the two is a no-op where it is done: a run that was killed between them is made whole
+    project.move(f"releases/{name}@latest", digest, why=why, verdict=on, old=latest)
     project.move(f"models/{name}@champion", model.digest, why=why, verdict=on)
     return made
+
+
+def _judged(project: Project, model: Artifact, on: Artifact) -> None:
+    """Refused unless the verdict came of a run that was given this very model."""
+    for run in project.ledger.producers(on.digest):
+        if any(found.digest == model.digest for found in run.inputs.values()):
+            return
+    raise Refused(
+        f"the verdict {on.digest[:12]} is not about the model {model.digest[:12]}",
+        hint="pass release() the verdict of evaluate() on the same model",
+    )
 
 
 def _made(project: Project, model: Artifact, name: str, features: Mapping[str, str]) -> Release:

@@ -31,7 +31,7 @@ def load_module(project: Project, name: str) -> ModuleType:
         raise PlanError(f"{error.msg}", where=f"{error.filename}:{error.lineno}") from error
     except TricordError:
         raise
-    except Exception as error:  # the module is a user's code: it may raise anything
+    except (Exception, SystemExit) as error:  # the module is a user's code: it may raise anything
         frame = traceback.extract_tb(error.__traceback__)[-1]
         raise PlanError(
             f"{name} does not load: {type(error).__name__}: {error}",

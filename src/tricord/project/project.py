@@ -17,7 +17,14 @@ from tricord.core import config as configuration
 from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.canonical import JSON
 from tricord.core.clock import Clock, SystemClock, new_id
-from tricord.core.errors import CodecError, NotRecorded, ProjectError, Refused, TricordError
+from tricord.core.errors import (
+    CodecError,
+    NotRecorded,
+    ObjectCorrupt,
+    ProjectError,
+    Refused,
+    TricordError,
+)
 from tricord.core.event import Event, EventType
 from tricord.core.protocols import Ledger, Store
 from tricord.core.ref import Move, parse_ref
@@ -25,11 +32,16 @@ from tricord.core.run import Origin, Status
 from tricord.core.verdict import Verdict
 from tricord.ledger.sqlite import SqliteLedger
 from tricord.project import codecs, environment, git
+from tricord.store.digest import of_file
 from tricord.store.local import LocalStore
 
 FOLDER = ".tricord"
-GUARDED = ("models", "releases", "endpoints")
-"""Rooms whose refs move only past a verdict, or past a person who signs for it."""
+GUARDED = {
+    "models": Kind.MODEL,
+    "releases": Kind.RELEASE,
+    "endpoints": Kind.ROUTING_PLAN,
+}
+"""Rooms whose refs move only past a verdict, or past a person who signs for it, and to what kind."""
 
 T = TypeVar("T")
 
@@ -179,7 +191,14 @@ class Project:
 
     def _source(self, artifact: Artifact, scratch: Path) -> Path:
         if artifact.format != "tree" and not artifact.format.endswith("-package"):
-            return self.store.path(artifact.digest)
+            path = self.store.path(artifact.digest)
+            if of_file(path) != artifact.digest:  # whoever reads it parses it, which costs more
+                raise ObjectCorrupt(
+                    f"the stored bytes of {artifact.digest[:12]} are not what they were",
+                    where=str(path),
+                    hint="tricord verify",
+                )
+            return path
         folder = scratch / artifact.digest
         if not folder.exists():
             self.store.checkout(artifact.digest, folder)
@@ -324,6 +343,8 @@ class Project:
                 raise Refused(f"{ref} stays: {judged.summary()}", where=f"verdict {verdict.digest}")
         elif room in GUARDED and not signed:
             raise Refused(f"{ref} moves only past a verdict, and there is none", hint="tricord run")
+        if to is not None and room in GUARDED and self.ledger.artifact(to, GUARDED[room]) is None:
+            raise Refused(f"{ref} points to a {GUARDED[room]}, and {to[:12]} is none")
         before = self.ledger.ref(ref) if old == "now" else cast("Digest | None", old)
         if before == to and self.ledger.ref(ref) == to:
             return None

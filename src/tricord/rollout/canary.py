@@ -4,7 +4,7 @@ Each stage is one move of `endpoints/NAME@live` to another routing plan. A serve
 and takes the plan up; nobody here talks to it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -49,7 +49,12 @@ def state(project: Project, endpoint: str) -> State | None:
 
 
 def start(
-    project: Project, endpoint: str, release: Artifact, *, weight: float = 0.1, why: str = ""
+    project: Project,
+    endpoint: str,
+    release: Artifact,
+    *,
+    weight: float = 0.1,
+    why: str = "",
 ) -> RoutingPlan:
     """Give a release `weight` of the traffic; all of it where the endpoint serves nothing yet.
 
@@ -64,7 +69,9 @@ def start(
     if now and now.live.release == release.digest:
         raise Refused(f"{endpoint} serves {release.digest[:12]} already", hint="tricord status")
     if now is None:
-        plan = RoutingPlan(endpoint, (Arm(release.digest, 1.0, LIVE),), salt=release.digest)
+        plan = RoutingPlan(
+            endpoint, (Arm(release.digest, 1.0, LIVE),), salt=_salt(project, release.digest)
+        )
         _move(project, plan, _gate(project, release), why or "first release of the endpoint")
         return plan
     return advance(project, endpoint, release, weight=weight, why=why)
@@ -87,7 +94,7 @@ def advance(
             Arm(now.live.release, 1.0 - weight, LIVE),
             Arm(release.digest, weight, CANARY),
         ),
-        salt=release.digest,  # the same at every stage, so that a key that has seen it keeps it
+        salt=_salt(project, release.digest),  # at every stage: a key that has seen it keeps it
     )
     _move(project, plan, verdict or _gate(project, release), why or f"canary at {weight:.0%}")
     return plan
@@ -101,10 +108,22 @@ def promote(
     why: str = "",
     signed: bool = False,
 ) -> RoutingPlan:
-    """Give the canary all traffic, past a verdict that passed or signed for by the actor."""
+    """Give the canary all traffic, past a verdict that passed or signed for by the actor.
+
+    Refused where the verdict is about another plan than the one that stands.
+    """
     canary = _required_canary(project, endpoint)
-    plan = RoutingPlan(endpoint, (Arm(canary.release, 1.0, LIVE),), salt=canary.release)
-    _move(project, plan, verdict, why or "canary promoted", signed=signed)
+    stands = _required(project, endpoint).digest
+    if verdict and project.load(verdict, Verdict).evidence.get("plan", stands) != stands:
+        raise Refused(
+            f"the verdict is not about the plan that stands at {endpoint}",
+            where=f"verdict {verdict.digest}",
+            hint=f"tricord rollout status {endpoint}",
+        )
+    plan = RoutingPlan(
+        endpoint, (Arm(canary.release, 1.0, LIVE),), salt=_salt(project, canary.release)
+    )
+    _move(project, plan, verdict, why or "canary promoted", signed=signed, old=stands)
     return plan
 
 
@@ -114,7 +133,9 @@ def abort(
     """Take the canary out: all traffic to the live release, and champion and latest go back too."""
     now = _required(project, endpoint)
     canary = _required_canary(project, endpoint)
-    plan = RoutingPlan(endpoint, (Arm(now.live.release, 1.0, LIVE),), salt=now.live.release)
+    plan = RoutingPlan(
+        endpoint, (Arm(now.live.release, 1.0, LIVE),), salt=_salt(project, now.live.release)
+    )
     # the same plan as before the canary, so the same digest
     project.roll_back(plan_ref(endpoint), to=project.put(plan).digest, why=why, verdict=verdict)
     withdraw(project, project.load(canary.release, Release), canary.release, why, verdict)
@@ -126,17 +147,28 @@ def rollback(project: Project, endpoint: str, *, why: str) -> RoutingPlan:
     now = _required(project, endpoint)
     if now.canary:
         return abort(project, endpoint, why=why)
-    for move in reversed(project.ledger.moves(plan_ref(endpoint))):
-        earlier = project.load(move.new, RoutingPlan) if move.new else None
-        whole = earlier is not None and len(earlier.arms) == 1
-        if earlier and whole and earlier.arms[0].release != now.live.release:
-            project.roll_back(plan_ref(endpoint), to=move.new, why=why)
-            released = project.load(now.live.release, Release)
-            withdraw(project, released, now.live.release, why, None)
-            return earlier
+    whole = _served_whole(project, endpoint)
+    if len(whole) > 1:
+        released = project.load(now.live.release, Release)
+        project.roll_back(plan_ref(endpoint), to=whole[-2], why=why)
+        withdraw(project, released, now.live.release, why, None)
+        return project.load(whole[-2], RoutingPlan)
     raise Refused(
         f"{endpoint} has served nothing else before", hint=f"tricord release list {endpoint}"
     )
+
+
+def _served_whole(project: Project, endpoint: str) -> list[Digest]:
+    """The plans with one arm that led to where the endpoint stands, without those gone back from."""
+    path: list[Digest] = []
+    for move in project.ledger.moves(plan_ref(endpoint)):
+        if move.new is None:
+            path = []
+        elif move.new in path:
+            path = path[: path.index(move.new) + 1]
+        elif len(project.load(move.new, RoutingPlan).arms) == 1:
+            path.append(move.new)
+    return path
 
 
 def withdraw(
@@ -172,7 +204,14 @@ def judge(
         share=canary.weight,
         minimum_rows=minimum_rows,
     )
+    about = {"endpoint": endpoint, "plan": plan, "release": canary.release}
+    verdict = replace(verdict, evidence={**verdict.evidence, **about})
     return project.put(verdict), verdict
+
+
+def _salt(project: Project, release: Digest) -> str:
+    """Of the model alone: who committed a release, and when, decides nothing about who is asked."""
+    return project.load(release, Release).model
 
 
 def _gate(project: Project, release: Artifact) -> Artifact | None:
@@ -181,10 +220,22 @@ def _gate(project: Project, release: Artifact) -> Artifact | None:
 
 
 def _move(
-    project: Project, plan: RoutingPlan, verdict: Artifact | None, why: str, *, signed: bool = False
+    project: Project,
+    plan: RoutingPlan,
+    verdict: Artifact | None,
+    why: str,
+    *,
+    signed: bool = False,
+    old: Digest | str | None = "now",
 ) -> None:
-    ref = plan_ref(plan.endpoint)
-    project.move(ref, project.put(plan).digest, why=why, verdict=verdict, signed=signed)
+    project.move(
+        plan_ref(plan.endpoint),
+        project.put(plan).digest,
+        why=why,
+        verdict=verdict,
+        signed=signed,
+        old=old,
+    )
 
 
 def _required(project: Project, endpoint: str) -> State:

@@ -1,10 +1,11 @@
 """A rule watches the ledger's journal and says when a pipeline is to run, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from tricord.core.canonical import JSON
 from tricord.core.event import Event, EventType
+from tricord.core.run import Status
 from tricord.core.verdict import Action
 from tricord.pipelines.execute import Result, Watcher, run_pipeline
 from tricord.pipelines.load import find_pipeline
@@ -28,17 +29,28 @@ class Rule:
 
 
 def due(project: Project, rule: Rule, *, after: int = 0) -> Event | None:
-    """The newest event after number `after` that the rule matches and has not fired for."""
-    fired = [
-        event.body.get("event")
-        for event in project.ledger.events(after=after, types=(EventType.TRIGGER_FIRED,))
-        if event.subject == rule.name
+    """The newest event after number `after` that the rule matches and has not fired for.
+
+    A firing whose run was interrupted (a kill, a crash) does not count: the event is due again.
+    """
+    alerts = [
+        event for event in _events(project, EventType.ALERT_RAISED, after) if rule.matches(event)
     ]
-    alerts = project.ledger.events(after=after, types=(EventType.ALERT_RAISED,))
-    for event in reversed(alerts):
-        if rule.matches(event):
-            return None if event.seq in fired else event
-    return None
+    if not alerts:
+        return None
+    newest = alerts[-1]
+    for fired in _events(project, EventType.TRIGGER_FIRED, newest.seq):
+        if fired.subject == rule.name and fired.body.get("event") == newest.seq:
+            runs = project.ledger.runs(name=rule.pipeline, limit=100)
+            if any(r.started >= fired.when and r.status != Status.INTERRUPTED for r in runs):
+                return None
+    return newest
+
+
+def _events(project: Project, type: EventType, after: int) -> Iterator[Event]:
+    while page := project.ledger.events(after=after, types=(type,)):
+        yield from page
+        after = page[-1].seq
 
 
 def fire(

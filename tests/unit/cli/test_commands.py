@@ -193,7 +193,7 @@ def test_an_undecided_canary_is_promoted_only_by_a_signature(
         (["xyzzy"], cli.USAGE, "tricord --help"),
         (["demo", "--months", "1"], cli.ERROR, "from 2 to 12"),
         (["demo", "--fraction", "0"], cli.ERROR, "--fraction"),
-        (["demo", "--requests", "10"], cli.ERROR, "at least 200"),
+        (["demo", "--requests", "10"], cli.ERROR, "at least 800"),
         (["new", "trains"], cli.ERROR, "no example 'trains'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from tricord.cli.answer import Answer
-from tricord.cli.examples import example_in_place
+from tricord.cli.examples import copy_example, example_in_place
 from tricord.core.errors import TricordError
 from tricord.pipelines.load import load_module
 from tricord.project.project import Project
@@ -30,9 +30,12 @@ def run(arguments: Namespace) -> Answer:
         raise TricordError("--months must be from 2 to 12", hint="tricord demo")
     if not 0 < arguments.fraction <= 1:
         raise TricordError("--fraction must be above 0 and at most 1", hint="tricord demo")
-    if arguments.requests < 200:
-        raise TricordError("--requests must be at least 200", hint="tricord demo")
-    project = Project.init(arguments.folder) if arguments.folder else example_in_place("flights")
+    if arguments.requests < 800:
+        raise TricordError(
+            "--requests must be at least 800: a canary is judged on a part of them",
+            hint="tricord demo",
+        )
+    project = _project(arguments.folder) if arguments.folder else example_in_place("flights")
     replay = load_module(project, "replay")
     return replay.run(
         project,
@@ -41,3 +44,10 @@ def run(arguments: Namespace) -> Answer:
         fraction=arguments.fraction,
         quiet=arguments.json,
     )
+
+
+def _project(folder: Path) -> Project:
+    """The project there, where the example has been copied to; else a copy of it."""
+    if (folder / "replay.py").is_file():
+        return Project.init(folder)
+    return copy_example("flights", folder)
