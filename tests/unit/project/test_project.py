@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tricord.core.artifact import Kind
-from tricord.core.errors import CodecError, NotRecorded, ProjectError, Refused
+from tricord.core.errors import CodecError, NotRecorded, ObjectCorrupt, ProjectError, Refused
 from tricord.core.run import Status
 from tricord.core.verdict import Check, Outcome, Verdict
 from tricord.project.project import Project
@@ -125,3 +125,21 @@ def test_sweep_leaves_the_folders_of_the_living(project: Project) -> None:
         project.sweep()
         assert living.exists()
     assert not dead.exists()
+
+
+def test_a_guarded_ref_points_to_its_kind_and_no_other(project: Project) -> None:
+    value = project.put({"m": 1})
+    with pytest.raises(Refused, match="points to a model"):
+        project.move("models/m@champion", value.digest, why="x", verdict=project.put(GOOD))
+    with pytest.raises(Refused, match="points to a release"):
+        project.move("releases/m@latest", value.digest, why="x", signed=True)
+
+
+def test_a_changed_byte_is_never_read(project: Project) -> None:
+    artifact = project.put({"a": 1})
+    path = project.store.path(artifact.digest)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes().replace(b"1", b"2"))
+    with pytest.raises(ObjectCorrupt) as caught:
+        project.load(artifact)
+    assert caught.value.hint == "tricord verify"

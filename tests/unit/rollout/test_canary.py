@@ -160,3 +160,32 @@ def test_without_a_rollout_there_is_nothing_to_judge(project: Project) -> None:
     with pytest.raises(NotRecorded, match="no endpoint"):
         canary.judge(project, "delay")
     assert canary.state(project, "delay") is None
+
+
+def test_going_back_twice_does_not_bring_the_bad_release_back(small) -> None:
+    small.start()
+    canary.promote(small.project, "delay", None, why="urgent", signed=True)
+    plan = canary.rollback(small.project, "delay", why="it was bad")
+    assert plan.arms[0].release == small.releases[0].digest
+    before = small.refs()
+    with pytest.raises(Refused, match="has served nothing else before"):
+        canary.rollback(small.project, "delay", why="once more")
+    assert small.refs() == before
+
+
+def test_a_verdict_about_another_plan_promotes_nothing(small) -> None:
+    small.start(weight=0.1)
+    about = {"plan": small.project.ledger.ref(LIVE)}
+    good = small.project.put(
+        Verdict("canary", "q", (Check("a", Outcome.PASS, "fine"),), evidence=about)
+    )
+    canary.advance(small.project, "delay", small.releases[1], weight=0.5)
+    with pytest.raises(Refused, match="not about the plan that stands"):
+        canary.promote(small.project, "delay", good)
+
+
+def test_who_is_asked_does_not_depend_on_who_committed(small) -> None:
+    small.start()
+    now = canary.state(small.project, "delay")
+    assert now is not None
+    assert now.plan.salt == small.project.load(small.releases[1], Release).model

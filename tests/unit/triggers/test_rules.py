@@ -82,3 +82,28 @@ def test_a_pipeline_that_is_not_there_is_named_and_nothing_has_fired(ready: Proj
     with pytest.raises(PlanError, match="no pipeline 'paus'"):
         fire(ready, missing, event)
     assert due(ready, missing) == event
+
+
+def test_a_firing_whose_run_was_killed_is_due_again(
+    ready: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = alert(ready, "delay", "retrain")
+
+    def killed(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tricord.triggers.rules.run_pipeline", killed)
+    with pytest.raises(KeyboardInterrupt):
+        fire(ready, RULE, event)
+    assert due(ready, RULE) == event
+    monkeypatch.undo()
+    fire(ready, RULE, event)
+    assert due(ready, RULE) is None
+
+
+def test_a_thousand_alerts_hide_none(project: Project) -> None:
+    for _ in range(1001):
+        alert(project, "other", "retrain")
+    assert due(project, RULE) is None
+    last = alert(project, "delay", "retrain")
+    assert due(project, RULE) == last
