@@ -4,6 +4,7 @@ What finished is never done again: after a failure, an interruption or a kill, t
 same pipeline finds the finished steps in the ledger and goes on from there.
 """
 
+import contextlib
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -15,7 +16,7 @@ from typing import Any, cast
 from tricord.core import canonical
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.canonical import JSON
-from tricord.core.errors import CodecError, PlanError, Refused, StepFailed, TricordError
+from tricord.core.errors import CodecError, Refused, StepFailed, StoreError, TricordError
 from tricord.core.run import Run, Status
 from tricord.core.step import PROJECT, Pending, Pipeline
 from tricord.pipelines.explain import why_it_runs
@@ -187,13 +188,38 @@ class _Execution:
                 inputs=inputs,
             ) as recording:
                 run, outputs = recording.id, recording.outputs
-                self._call(node, outputs)
+                try:
+                    self._call(node, outputs)
+                except Refused:
+                    raise
+                except TricordError as failure:
+                    raise self._named(node, failure) from failure
         except Refused as refusal:
             state, error = StepState.REFUSED, refusal
         except StepFailed as failure:
             state, error = StepState.FAILED, failure
         seconds = time.perf_counter() - started
         return StepReport(node.label, state, why, run, seconds, outputs, error)
+
+    def _named(self, node: Node, error: TricordError) -> StepFailed:
+        """The failure with its inputs called by their names: where the store keeps them helps nobody."""
+        names: dict[str, str] = {}
+        for name, argument in node.arguments.items():
+            for _, found in argument.artifacts():
+                label = found.name if isinstance(found, Source) else f"its input {name!r}"
+                artifact = self._artifact(found)
+                names[str(self.scratch / artifact.digest)] = label
+                with contextlib.suppress(StoreError):  # a folder has no path of its own
+                    names[str(self.project.store.path(artifact.digest))] = label
+
+        def plain(text: str | None) -> str | None:
+            for path, label in names.items():
+                text = text.replace(path, label) if text else text
+            return text
+
+        if not isinstance(error, StepFailed):
+            error = _failed(node, error.what, where=error.where, hint=error.hint)
+        return StepFailed(plain(error.what) or "", where=plain(error.where), hint=plain(error.hint))
 
     def _artifact(self, found: Pending | Source) -> Artifact:
         if isinstance(found, Source):
@@ -248,12 +274,12 @@ class _Execution:
         for attempt in range(node.step.retries + 1):
             try:
                 return node.step.function(**arguments)
+            except Refused:
+                raise
             except TricordError as error:
-                if isinstance(error, Refused | PlanError):
-                    raise
                 if attempt == node.step.retries:
                     raise _failed(node, error.what, where=error.where, hint=error.hint) from error
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a step is a user's code
                 if attempt == node.step.retries:
                     what = f"{type(error).__name__}: {error}"
                     raise _failed(node, what, where=_line_of(error)) from error

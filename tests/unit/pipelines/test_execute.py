@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tricord.core.artifact import Artifact, Kind
-from tricord.core.errors import PlanError, Refused, StepFailed
+from tricord.core.errors import DataError, PlanError, Refused, StepFailed
 from tricord.core.run import Status
 from tricord.core.step import GIVEN, artifact, dataset, file, pipeline, step
 from tricord.core.verdict import Check, Outcome, Verdict
@@ -238,3 +238,42 @@ def test_steps_and_pipelines_stay_functions() -> None:
         counting()
     with pytest.raises(PlanError, match="no pipeline is being planned"):
         dataset("x")
+
+
+@step
+def leaves() -> int:
+    raise SystemExit(3)
+
+
+@step
+def first_line(text: Path) -> str:
+    raise DataError(
+        "3 fields where the header has 2", where=f"{text}, line 4", hint=f"look at {text}"
+    )
+
+
+def test_an_exit_in_a_step_is_a_failure(project: Project) -> None:
+    with pytest.raises(StepFailed, match="SystemExit: 3"):
+        run_pipeline(project, pipeline(name="p")(lambda: leaves()))
+
+
+def test_a_failure_names_its_input_as_the_user_does(with_text: Project) -> None:
+    with pytest.raises(StepFailed) as caught:
+        run_pipeline(with_text, pipeline(name="p")(lambda: first_line(dataset("text"))))
+    assert caught.value.where == "datasets/text@latest, line 4"
+    assert caught.value.hint == "look at datasets/text@latest"
+    assert with_text.ledger.runs(name="first_line")[0].error == (
+        "StepFailed: step 'first_line' failed: 3 fields where the header has 2\n"
+        "  where: datasets/text@latest, line 4\n  next: look at datasets/text@latest"
+    )
+
+
+def test_an_input_that_cannot_be_read_fails_its_step_alone(with_text: Project) -> None:
+    @step
+    def needs_number(text: int) -> int:
+        return text
+
+    body = pipeline(name="p")(lambda: [needs_number(dataset("text")), words(dataset("text"))])
+    with pytest.raises(StepFailed, match="step 'needs_number' failed: a int cannot be read"):
+        run_pipeline(with_text, body)
+    assert with_text.ledger.runs(name="words")[0].status == Status.FINISHED
