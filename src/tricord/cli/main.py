@@ -27,6 +27,7 @@ COMMANDS = {
     "rollout": "bring a release to an endpoint: start, status, promote, abort",
     "rollback": "put an endpoint back to what it served before",
     "monitor": "judge what an endpoint served: drift and quality",
+    "verify": "check every object of the store and the ledger's chain",
     "config": "every setting, its value and where it came from",
 }
 

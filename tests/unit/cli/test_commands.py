@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_help_lists_every_command(words: list[str], capsys: pytest.CaptureFixtur
         ["runs", "--steps"],
         ["runs", "--name", "train"],
         ["config"],
+        ["verify"],
         ["show", "models/delay@champion"],
         ["show", "endpoints/delay@live"],
         ["show", "releases/delay@latest"],
@@ -226,6 +228,47 @@ def test_errors_are_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == cli.OK
     assert capsys.readouterr().out.startswith("tricord ")
+
+
+def objects_of(small: Any) -> list[Path]:
+    return sorted((small.root / ".tricord" / "store" / "objects").glob("*/*"))
+
+
+def test_verify_finds_a_flipped_bit_and_a_lost_object(
+    small, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = said(capsys, small, "verify")
+    assert whole["objects"] >= len(objects_of(small)) > 0
+    assert whole["events"] == small.project.ledger.last_event()
+    assert whole["problems"] == []
+    flipped, lost = objects_of(small)[0], small.project.store.path(small.releases[0].digest)
+    flipped.chmod(0o644)
+    content = bytearray(flipped.read_bytes())
+    content[0] ^= 1
+    flipped.write_bytes(content)
+    lost.unlink()
+    found = said(capsys, small, "verify", code=cli.ERROR)
+    digests = [flipped.parent.name + flipped.name, small.releases[0].digest]
+    assert [problem["digest"] for problem in found["problems"]] == digests
+    assert "its bytes have the digest" in found["problems"][0]["problem"]
+    assert "not in the store" in found["problems"][1]["problem"]
+    assert main(["verify", "--project", str(small.root)]) == cli.ERROR
+    drawn = capsys.readouterr().out
+    assert f"object {digests[0][:12]}: its bytes have" in drawn
+
+
+def test_verify_finds_a_changed_event(small, capsys: pytest.CaptureFixture[str]) -> None:
+    database = sqlite3.connect(small.root / ".tricord" / "ledger.sqlite")
+    triggers = database.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+    for (name,) in triggers:  # they would refuse a change
+        database.execute(f"DROP TRIGGER {name}")
+    database.execute("UPDATE event SET time = time + 1 WHERE seq = 2")
+    database.commit()
+    database.close()
+    found = said(capsys, small, "verify", code=cli.ERROR)
+    assert found["events"] is None
+    assert [problem["digest"] for problem in found["problems"]] == [None]
+    assert "event 2" in found["problems"][0]["problem"]
 
 
 def test_config_says_where_a_value_came_from(
