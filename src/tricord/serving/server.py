@@ -21,6 +21,7 @@ from tricord.serving.log import PredictionLog, folder_of
 from tricord.serving.plane import DataPlane
 
 _BACKLOG: Final = 2048
+_LAST_PORT: Final = 65_535
 _RETRY_SECONDS: Final = 2.0  # after a failed load, unless something moves before
 _LOAD_ERRORS: Final = (
     TricordError,
@@ -159,6 +160,11 @@ def _log(project: Project, endpoint: str) -> Generator[PredictionLog]:
 
 
 def _listener(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= _LAST_PORT:
+        raise ServingError(
+            f"no port has the number {port}: they run from 1 to {_LAST_PORT}",
+            hint="--port 0 takes any free port",
+        )
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.socket(family, socket.SOCK_STREAM)
