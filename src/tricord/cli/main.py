@@ -48,14 +48,19 @@ def _answer(words: Sequence[str]) -> int:
 
     as_json = "--json" in words
     try:
-        parser, chosen = _parser(words)
-        arguments = parser.parse_args(words)
+        try:
+            parser, chosen = _parser(words)
+            arguments = parser.parse_args(words)
+        except SystemExit as stop:  # argparse: --help, or a usage error that it has explained
+            return OK if stop.code in (None, 0) else USAGE
         if chosen is None:
             parser.print_help()
             return OK
         return _show(import_module(f"tricord.cli.commands.{chosen}").run(arguments), arguments)
-    except SystemExit as stop:  # argparse: --help, or a usage error that it has explained
-        return OK if stop.code in (None, 0) else USAGE
+    except SystemExit as stop:  # a user's code that a command ran
+        shown = "" if stop.code is None else repr(stop.code)
+        _complain(TricordError(f"the code called sys.exit({shown})"), "error", as_json)
+        return ERROR
     except Refused as refusal:
         _complain(refusal, "refused", as_json)
         return REFUSED

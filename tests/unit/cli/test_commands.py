@@ -3,6 +3,7 @@
 import importlib
 import json
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,8 @@ def test_an_undecided_canary_is_promoted_only_by_a_signature(
         (["demo", "--months", "1"], cli.ERROR, "from 2 to 12"),
         (["demo", "--fraction", "0"], cli.ERROR, "--fraction"),
         (["demo", "--requests", "10"], cli.ERROR, "at least 800"),
+        (["serve", "delay", "--port", "99999"], cli.ERROR, "no port has the number 99999"),
+        (["serve", "delay", "--port", "-1"], cli.ERROR, "no port has the number -1"),
         (["new", "trains"], cli.ERROR, "no example 'trains'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -215,6 +218,18 @@ def test_errors_say_what_and_end_with_their_code(
     assert message in shown.err
     assert shown.out == ""
     assert small.project.ledger.refs() == before
+
+
+@pytest.mark.parametrize(("code", "shown"), [(3, "3"), (None, ""), (0, "0"), ("no", "'no'")])
+def test_an_exit_in_the_code_that_a_command_runs_is_an_error(
+    code: Any, shown: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leaves(_: object) -> None:
+        sys.exit(code)
+
+    monkeypatch.setattr("tricord.cli.commands.status.run", leaves)
+    assert main(["status"]) == cli.ERROR
+    assert capsys.readouterr().err == f"error: the code called sys.exit({shown})\n"
 
 
 def test_errors_are_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
