@@ -185,6 +185,7 @@ def test_an_undecided_canary_is_promoted_only_by_a_signature(
         (["show", "models/nothing@champion"], cli.ERROR, "no ref"),
         (["why", f"{'0' * 26}-1"], cli.ERROR, "no prediction"),
         (["add", "nothing.csv"], cli.ERROR, "no such file"),
+        (["add", "a.csv", "b.csv", "--name", "x"], cli.ERROR, "names one dataset"),
         (["run", "delya"], cli.ERROR, "tricord run delay"),
         (["run", "-p", "iterations"], cli.ERROR, "not a parameter"),
         (["rollback", "delay"], cli.ERROR, "no endpoint"),

@@ -6,6 +6,7 @@ from typing import Any
 
 from tricord.cli.answer import Answer, size
 from tricord.core.artifact import short
+from tricord.core.errors import DataError
 from tricord.data.versions import add
 from tricord.project.project import Project
 
@@ -19,6 +20,11 @@ def arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> Answer:
+    if arguments.name and len(arguments.paths) > 1:
+        raise DataError(
+            f"--name {arguments.name} names one dataset, and here are {len(arguments.paths)} paths",
+            hint="put the files into a folder and add that, or add each path with a --name of its own",
+        )
     project = Project.open(arguments.project)
     versions = [
         add(project, path, name=arguments.name, why=arguments.why) for path in arguments.paths
