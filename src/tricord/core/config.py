@@ -5,6 +5,7 @@ exists is declared here, once. A secret is written as "env:NAME" and read from t
 """
 
 import difflib
+import json
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from typing import Any, cast
 from tricord.core.errors import ConfigError
 
 FILE = "tricord.toml"
+_SHARED = "pyproject.toml"
+_FILES = (FILE, _SHARED)
 Value = str | int | float | bool
 
 
@@ -77,35 +80,42 @@ def load(
         ("argument", arguments or {}),
     ):
         for key, value in layer.items():
-            values[key] = _typed(key, _secret(key, value, environment), origin)
+            where = str(root / origin) if origin in _FILES else origin
+            values[key] = _typed(key, _secret(key, value, environment, where), origin, where)
             origins[key] = origin
     return Config(values, origins)
 
 
 def _file_layers(root: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    own, shared = root / FILE, root / "pyproject.toml"
+    own, shared = root / FILE, root / _SHARED
     if own.is_file():
-        yield FILE, _flat(_toml(own), FILE)
+        yield FILE, _flat(_toml(own), own)
     elif shared.is_file():
         section = _toml(shared).get("tool", {}).get("tricord", {})
-        yield "pyproject.toml", _flat(section, "pyproject.toml")
+        yield _SHARED, _flat(section, shared)
 
 
 def _toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not valid TOML: {error}", where=str(path)) from error
+        raise ConfigError(
+            f"not valid TOML: {error}",
+            where=str(path),
+            hint='mend that line: [section], then key = "text", a number, true or false',
+        ) from error
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def _flat(tables: Mapping[str, Any], origin: str) -> dict[str, Any]:
+def _flat(tables: Mapping[str, Any], path: Path) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for section, table in tables.items():
         if not isinstance(table, dict):
             raise ConfigError(
-                f"{section!r} stands outside a section", where=origin, hint="write [section] first"
+                f"{section!r} stands outside a section",
+                where=str(path),
+                hint="write [section] first",
             )
         for name, value in cast("dict[str, Any]", table).items():
             flat[f"{section}.{name}"] = value
@@ -121,26 +131,27 @@ def _environment_layers(
             yield f"environment {variable}", {f"{section.lower()}.{name.lower()}": value}
 
 
-def _secret(key: str, value: Any, environment: Mapping[str, str]) -> Any:
+def _secret(key: str, value: Any, environment: Mapping[str, str], where: str) -> Any:
     if not (isinstance(value, str) and value.startswith("env:")):
         return value
     variable = value.removeprefix("env:")
     if variable not in environment:
         raise ConfigError(
             f"{key} is read from the environment variable {variable}, which is not set",
+            where=where,
             hint=f"export {variable}=…",
         )
     return environment[variable]
 
 
-def _typed(key: str, value: Any, origin: str) -> Value:
+def _typed(key: str, value: Any, origin: str, where: str) -> Value:
     setting = _BY_KEY.get(key)
     if setting is None:
         near = difflib.get_close_matches(key, _BY_KEY, n=1, cutoff=0.5)
         raise ConfigError(
             f"unknown setting {key!r}" + (f": did you mean {near[0]!r}?" if near else ""),
-            where=origin,
-            hint="tricord config",
+            where=where,
+            hint=f"remove it, or write one of {_siblings(key)}",
         )
     wanted = type(setting.default)
     from_text = origin.startswith("environment")
@@ -155,6 +166,12 @@ def _typed(key: str, value: Any, origin: str) -> Value:
         return value
     raise ConfigError(
         f"{key} must be of type {wanted.__name__}, not {value!r}",
-        where=origin,
-        hint="tricord config",
+        where=where,
+        hint=f"write a value like its default, {json.dumps(setting.default)}",
     )
+
+
+def _siblings(key: str) -> str:
+    """The keys of the section that `key` is in; of no known section, all keys."""
+    section = key.partition(".")[0] + "."
+    return ", ".join([known for known in _BY_KEY if known.startswith(section)] or _BY_KEY)

@@ -30,6 +30,32 @@ def test_unknown_key_names_the_nearest(tmp_path: Path) -> None:
         load(write(tmp_path, "[serving]\nprot = 1\n"), environment={})
 
 
+def refused(root: Path, environment: dict[str, str] | None = None) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        load(root, environment=environment or {})
+    return caught.value
+
+
+def test_an_unknown_key_says_which_there_are_and_where_it_stands(tmp_path: Path) -> None:
+    keys = [setting.key for setting in SETTINGS]
+    ours = ", ".join(key for key in keys if key.startswith("serving."))
+    error = refused(write(tmp_path, "[serving]\nzzz = 1\n"))
+    assert error.where == str(tmp_path / "tricord.toml")
+    assert error.hint == f"remove it, or write one of {ours}"
+    error = refused(write(tmp_path, "[zzz]\nzzz = 1\n"))
+    assert error.hint == f"remove it, or write one of {', '.join(keys)}"
+    error = refused(write(tmp_path, ""), {"TRICORD_SERVING__ZZZ": "1"})
+    assert error.where == "environment TRICORD_SERVING__ZZZ"
+
+
+def test_what_is_no_toml_or_no_number_has_a_next_step(tmp_path: Path) -> None:
+    error = refused(write(tmp_path, "[serving\n"))
+    assert error.where == str(tmp_path / "tricord.toml")
+    assert "mend that line" in (error.hint or "")
+    error = refused(write(tmp_path, "[serving]\nhost = 5\n"))
+    assert error.hint == 'write a value like its default, "127.0.0.1"'
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
