@@ -4,6 +4,7 @@ import difflib
 import importlib
 import sys
 import traceback
+from pathlib import Path
 from types import ModuleType
 
 from tricord.core.errors import PlanError, TricordError
@@ -12,21 +13,23 @@ from tricord.pipelines.fingerprint import is_own
 from tricord.project.project import Project
 
 _entered: set[str] = set()
-"""The root of the project whose modules can be imported: of one at a time."""
+"""Roots that were put on the path: only the last one stays there."""
 
 
 def load_module(project: Project, name: str) -> ModuleType:
     """Import one of the project's own modules. PlanError names the line that does not load."""
-    root = str(project.root)
-    _enter(root)
+    _enter(project.root)
+    missing = PlanError(
+        f"no module {name!r}",
+        where=str(project.root),
+        hint=f"write {name.replace('.', '/')}.py, or set project.pipelines in tricord.toml",
+    )
     try:
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name.partition(".")[0]:
             raise PlanError(f"{name} imports {error.name}, which is not installed") from error
-        raise PlanError(
-            f"no module {name!r}", where=root, hint="set project.pipelines in tricord.toml"
-        ) from error
+        raise missing from error
     except SyntaxError as error:
         raise PlanError(f"{error.msg}", where=f"{error.filename}:{error.lineno}") from error
     except TricordError:
@@ -37,24 +40,36 @@ def load_module(project: Project, name: str) -> ModuleType:
             f"{name} does not load: {type(error).__name__}: {error}",
             where=f"{frame.filename}:{frame.lineno}",
         ) from error
+    if not _belongs(module, project.root):
+        raise missing
+    return module
 
 
-def _enter(root: str) -> None:
-    """Let imports find this project's modules, and no longer those of another that was open before."""
-    for other in _entered - {root}:
-        sys.path[:] = [entry for entry in sys.path if entry != other]
-        for name, module in list(sys.modules.items()):
-            source = getattr(module, "__file__", None) or ""
-            if (
-                source.startswith(f"{other}/")
-                and is_own(name, other)
-                and not name.startswith("tricord")
-            ):
-                del sys.modules[name]
-    _entered.clear()
-    _entered.add(root)
-    if root not in sys.path:
-        sys.path.insert(0, root)
+def _enter(root: Path) -> None:
+    """Let imports find this project's modules, and not those of another that go by the same names."""
+    if sys.path[0] != str(root):
+        sys.path[:] = [str(root), *(entry for entry in sys.path if entry not in _entered)]
+    _entered.add(str(root))
+    own = {path.stem for path in root.glob("*.py")} | {
+        path.parent.name for path in root.glob("*/__init__.py")
+    }
+    own.discard("tricord")
+    for name, module in list(sys.modules.items()):
+        source = getattr(module, "__file__", None)
+        elsewhere = source is not None and not Path(source).is_relative_to(root)
+        # a library or a module of the stdlib stays, whatever a project calls its own
+        if elsewhere and name.partition(".")[0] in own and is_own(name, str(root)):
+            del sys.modules[name]
+
+
+def _belongs(module: ModuleType, root: Path) -> bool:
+    """False for another project's module, found because that project is on the path too."""
+    source = module.__file__
+    return (
+        source is None
+        or Path(source).is_relative_to(root)
+        or not is_own(module.__name__, str(root))
+    )
 
 
 def load_pipelines(project: Project) -> dict[str, Pipeline[...]]:
