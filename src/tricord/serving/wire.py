@@ -152,7 +152,7 @@ def columns_of(request: InferRequest, fields: Mapping[str, Field]) -> list[Colum
     for tensor in request.inputs:
         if tensor.name not in fields:
             near = difflib.get_close_matches(tensor.name, fields, n=1)
-            meant = f": did you mean {near[0]!r}?" if near else ""
+            meant = f": did you mean {near[0]!r}?" if near else "."
             raise BadRequest(f"unknown input {tensor.name!r}{meant} Expected: {', '.join(fields)}")
         if tensor.name in sent:
             raise BadRequest(f"input {tensor.name!r} was sent twice")

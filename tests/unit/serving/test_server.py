@@ -80,7 +80,14 @@ def test_bad_requests_are_the_clients(site: Any, serving: Any, request_of: Reque
         (b"\xff\xfe", "not an inference request"),
         ({"inputs": []}, "inputs are missing: origin, hour, wind"),
         (request_of(wind=None), "inputs are missing: wind"),
-        (request_of(winds=("FP64", [1.0])), "unknown input 'winds': did you mean 'wind'?"),
+        (
+            request_of(winds=("FP64", [1.0])),
+            "unknown input 'winds': did you mean 'wind'? Expected: origin, hour, wind",
+        ),
+        (
+            request_of(zzz=("FP64", [1.0])),
+            "unknown input 'zzz'. Expected: origin, hour, wind",
+        ),
         ({"inputs": good["inputs"] * 2}, "sent twice"),
         (request_of(hour=("FP64", [7.0])), "'hour' is FP64, expected INT64"),
         (request_of(hour=("INT64", [7.5])), "whole numbers, not 7.5"),
