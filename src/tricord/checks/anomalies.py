@@ -154,11 +154,11 @@ def _values(series: pl.Series, rule: ColumnRule) -> Iterator[Check]:
             evidence=_rows_of(series, strange, count),
         )
     rows, present = len(series), len(series) - _count(gone)
-    if rows and present < rule.presence * rows:
+    if rows and present / rows < rule.presence:  # 0.07 * 100 would ask for more than 7
         yield _anomaly(
             "presence-low",
-            f"column {rule.name!r} has a value in {present / rows:.1%} of the rows, "
-            f"fewer than {rule.presence:.1%}",
+            f"column {rule.name!r} has a value in {present:,} of {rows:,} rows, "
+            f"less than the share {rule.presence} of them",
             path=rule.name,
             observed=rounded(present / rows),
             limit=rule.presence,

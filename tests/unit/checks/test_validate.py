@@ -65,6 +65,20 @@ def test_a_good_table_passes_and_comes_out_typed(schema: Path) -> None:
     assert rows["note"].null_count() == 4
 
 
+@pytest.mark.parametrize(("presence", "present"), [(0.999, 1998), (0.07, 140), (1.0, 2000)])
+def test_one_row_too_few_is_told_in_rows(tmp_path: Path, presence: float, present: int) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(f"schema: tricord/1\ncolumns:\n  a: {{type: int, presence: {presence}}}\n")
+    enough, few = (
+        pl.DataFrame({"a": [1] * count + [None] * (2000 - count)})
+        for count in (present, present - 1)
+    )
+    assert verdict_on(enough, path).passed
+    (check,) = verdict_on(few, path).checks
+    said = f"has a value in {present - 1:,} of 2,000 rows, less than the share {presence} of them"
+    assert said in check.message
+
+
 @pytest.mark.parametrize(
     ("frame", "code", "path", "outcome", "action"),
     [
