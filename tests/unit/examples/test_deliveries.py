@@ -1,9 +1,12 @@
 """The deliveries: whole, the same each time, and admitted or stopped by the committed schemas."""
 
+import json
+
 import polars as pl
 import pytest
 
-from deliveries import break_delivery, deliver
+from deliveries import break_delivery, deliver, deliver_outcomes
+from flight_features import FLIGHTS, requests
 from tricord.checks.validate import judge_table
 from tricord.core.verdict import Outcome
 from tricord.data.schema import Schema
@@ -53,3 +56,14 @@ def test_the_schema_stops_the_broken_delivery(example, tmp_path):
     assert "'carrier' is missing; 'airline' looks like it" in story
     assert "'sched_dep_time' has" in story
     assert "clock time" in story
+
+
+def test_the_request_of_the_example_is_a_real_flight_with_an_outcome(example, tmp_path):
+    request = json.loads((example / "request.json").read_text())
+    sent = {tensor["name"]: tensor["data"][0] for tensor in request["inputs"]}
+    flights = pl.read_csv(deliver(2, tmp_path)[0])
+    (flight,) = requests(flights).filter(flight_id=request["id"]).to_dicts()
+    flight["scheduled_at"] = f"{flight['scheduled_at']:%Y-%m-%dT%H:%M:%SZ}"
+    assert sent == {name: flight[name] for name in FLIGHTS.needs}
+    known = pl.read_csv(deliver_outcomes([2], tmp_path)).filter(key=request["id"])
+    assert known["late"].to_list() == [True]
