@@ -106,16 +106,15 @@ class Schema:
         if rows:
             rows.finish()
         unexpected = top.choice("unexpected", ("stop", "warn", "ignore"), "stop")
-        found = top.section("columns")
+        found, rules = top.section("columns"), top.sections("rules")
+        top.finish()  # a misspelt key is told before the one that is missing for it
         if found is None or not list(found.names()):
             raise top.wrong("columns", "is missing: a schema names at least one column")
         sections = [(name, found.section(name)) for name in found.names()]
         columns = [_read_column(name, section) for name, section in sections if section]
-        rules = tuple(_read_rule(section) for section in top.sections("rules"))
-        top.finish()
         return cls(
             columns=tuple(sorted(columns, key=lambda column: column.name)),
-            rules=rules,
+            rules=tuple(_read_rule(section) for section in rules),
             missing=texts,
             unexpected=unexpected,
             min_rows=min_rows,
@@ -190,13 +189,11 @@ def _fraction(section: Section, name: str, default: float) -> float:
 
 
 def _read_column(name: str, section: Section) -> ColumnRule:
-    if not section.has("type"):
-        raise section.wrong("type", f"is missing: one of {', '.join(TYPES)}")
     nullable = section.take("nullable", bool, default=True)
     presence = _fraction(section, "presence", 0.0 if nullable else 1.0)
     column = ColumnRule(
         name=name,
-        type=section.choice("type", TYPES, ""),
+        type=section.choice("type", TYPES, TYPES[0]),
         required=section.take("required", bool, default=True),
         presence=presence,
         values=section.texts("values"),
@@ -210,6 +207,8 @@ def _read_column(name: str, section: Section) -> ColumnRule:
         format=section.choice("format", FORMATS, ""),
     )
     section.finish()
+    if not section.has("type"):
+        raise section.wrong("type", f"is missing: one of {', '.join(TYPES)}")
     if not nullable and presence < 1.0:
         raise section.wrong("presence", "contradicts `nullable: false`, which means 1")
     _refuse_contradictions(column, section)

@@ -39,6 +39,8 @@ HEAD = "schema: tricord/1\ncolumns:\n"
     ("text", "line", "what"),
     [
         (HEAD + "  a: {type: int}\nrulse: []\n", 4, "unknown key 'rulse': did you mean 'rules'"),
+        (HEAD + "  a: {tpye: int}\n", 3, "unknown key 'tpye': did you mean 'type'"),
+        ("schema: tricord/1\ncolums:\n  a: {type: int}\n", 2, "did you mean 'columns'"),
         (HEAD + "  a: {type: integer}\n", 3, "is 'integer', not one of int"),
         (HEAD + "  a:\n    type: int\n    presense: 1\n", 5, "did you mean 'presence'"),
         (HEAD + "  a:\n    type: int\n    min: 3\n    max: 1\n", 6, "below `min`"),
