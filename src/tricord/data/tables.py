@@ -204,13 +204,14 @@ def _numbers_behind_marks(column: pl.Series) -> pl.Series:
 
 
 def _csv_header(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header: list[str] = next(csv.reader(file), list[str]())
-    except UnicodeDecodeError as error:
-        raise _not_utf8(path) from error
-    except csv.Error as error:
-        raise DataError(f"not readable as CSV: {error}", where=f"{path}, line 1") from error
+    header = _first_row(path, ",")
+    for mark, name in ((";", "';'"), ("\t", "tabs")) if len(header) == 1 else ():
+        if mark in header[0] and len(_first_row(path, mark)) > 1:  # and it is not in quotes
+            raise DataError(
+                f"the file seems to be separated by {name}",
+                where=f"{path}, line 1",
+                hint="write it again with commas between the fields",
+            )
     seen: set[str] = set()
     for number, name in enumerate(header, 1):
         if name in seen:
@@ -219,6 +220,16 @@ def _csv_header(path: Path) -> list[str]:
             )
         seen.add(name)
     return header
+
+
+def _first_row(path: Path, delimiter: str) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file, delimiter=delimiter), list[str]())
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
+    except csv.Error as error:
+        raise DataError(f"not readable as CSV: {error}", where=f"{path}, line 1") from error
 
 
 def _refuse_cut_end(path: Path, width: int) -> None:

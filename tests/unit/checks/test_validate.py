@@ -65,6 +65,14 @@ def test_a_good_table_passes_and_comes_out_typed(schema: Path) -> None:
     assert rows["note"].null_count() == 4
 
 
+def test_a_file_with_another_delimiter_fails_and_says_so(schema: Path) -> None:
+    path = schema.parent / "t.csv"
+    pl.DataFrame(GOOD).write_csv(path, separator=";")
+    (check,) = judge_table(path, Schema.read(schema), subject="flights").checks
+    assert check.outcome == Outcome.FAIL
+    assert "separated by ';'" in check.message
+
+
 @pytest.mark.parametrize(("presence", "present"), [(0.999, 1998), (0.07, 140), (1.0, 2000)])
 def test_one_row_too_few_is_told_in_rows(tmp_path: Path, presence: float, present: int) -> None:
     path = tmp_path / "s.yaml"

@@ -50,6 +50,21 @@ def test_a_folder_is_its_files_in_path_order_with_nulls_for_lacking_columns(tmp_
     assert names == ["a.csv", "b.csv", "sub/c.csv"]
 
 
+@pytest.mark.parametrize(
+    ("data", "mark"),
+    [(b"a;b\n1;2\n", "';'"), (b'"a";"b"\n1,5;2,5\n', "';'"), (b"\xef\xbb\xbfa\tb\n1\t2\n", "tabs")],
+)
+def test_another_delimiter_is_named(tmp_path: Path, data: bytes, mark: str) -> None:
+    with pytest.raises(DataError, match=f"separated by {mark}") as caught:
+        read_table(write(tmp_path / "t.csv", data))
+    assert caught.value.where == f"{tmp_path / 't.csv'}, line 1"
+
+
+def test_a_delimiter_in_a_quoted_name_is_part_of_it(tmp_path: Path) -> None:
+    assert read_table(write(tmp_path / "t.csv", b'"a;b"\n1\n')).columns == ["a;b"]
+    assert read_table(write(tmp_path / "u.csv", b"a;b,c\n1,2\n")).columns == ["a;b", "c"]
+
+
 def test_numbers_behind_na_are_numbers_but_texts_stay_texts(tmp_path: Path) -> None:
     path = write(tmp_path / "t.csv", b"n,code,id\n1,NA,007\nNA,DE,012\n2.5,FR,NA\n")
     assert read_table(path)["n"].to_list() == [1.0, None, 2.5]
