@@ -101,6 +101,11 @@ def judge_arms(
     of the traffic where the routing plan fixed it. A failure counts at any size; otherwise the
     verdict is undecided until each arm has `minimum_rows`. Everything asks to stop.
     """
+    if not canary.height or not live.height:  # nothing to compare: no check has passed
+        few = _too_few(canary.height, live.height, minimum_rows)
+        return Verdict(
+            "canary", QUESTION, (few,), {"rows": canary.height, "live_rows": live.height}
+        )
     limits = limits or DriftLimits()
     checks = [_errors(canary, live, error, share, alpha)]
     judged = [name for name in columns if name in canary.columns and name in live.columns]

@@ -7,6 +7,7 @@ package and class: "polars.DataFrame") and, through the method resolution order,
 import inspect
 import json
 import shutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType, UnionType
@@ -21,12 +22,12 @@ from tricord.core.protocols import Codec, Record
 GROUP = "tricord.codecs"
 
 
-class InMemory:
+class InMemory(ABC):
     """A codec whose values are small enough to be made into bytes without a file in between."""
 
+    @abstractmethod
     def dump(self, value: Any) -> bytes:
         """The bytes that `write` would write."""
-        raise NotImplementedError
 
     def write(self, value: Any, target: Path) -> None:
         target.write_bytes(self.dump(value))
