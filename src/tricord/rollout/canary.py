@@ -136,9 +136,10 @@ def abort(
     plan = RoutingPlan(
         endpoint, (Arm(now.live.release, 1.0, LIVE),), salt=_salt(project, now.live.release)
     )
+    # first what would be left undone for ever if this were killed half-way: the canary can be aborted again
+    withdraw(project, project.load(canary.release, Release), canary.release, why, verdict)
     # the same plan as before the canary, so the same digest
     project.roll_back(plan_ref(endpoint), to=project.put(plan).digest, why=why, verdict=verdict)
-    withdraw(project, project.load(canary.release, Release), canary.release, why, verdict)
     return plan
 
 
@@ -150,8 +151,8 @@ def rollback(project: Project, endpoint: str, *, why: str) -> RoutingPlan:
     whole = _served_whole(project, endpoint)
     if len(whole) > 1:
         released = project.load(now.live.release, Release)
-        project.roll_back(plan_ref(endpoint), to=whole[-2], why=why)
         withdraw(project, released, now.live.release, why, None)
+        project.roll_back(plan_ref(endpoint), to=whole[-2], why=why)
         return project.load(whole[-2], RoutingPlan)
     raise Refused(
         f"{endpoint} has served nothing else before", hint=f"tricord release list {endpoint}"

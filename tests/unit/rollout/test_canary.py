@@ -189,3 +189,29 @@ def test_who_is_asked_does_not_depend_on_who_committed(small) -> None:
     now = canary.state(small.project, "delay")
     assert now is not None
     assert now.plan.salt == small.project.load(small.releases[1], Release).model
+
+
+@pytest.mark.parametrize("promoted", [False, True])
+def test_going_back_can_be_killed_half_way_and_done_again(
+    small, promoted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.start()
+    if promoted:
+        canary.promote(small.project, "delay", None, why="urgent", signed=True)
+    back = Project.roll_back
+
+    def dies(self: Project, ref: str, **rest: object) -> object:
+        if ref == LIVE:
+            raise KeyboardInterrupt
+        return back(self, ref, **rest)
+
+    monkeypatch.setattr(Project, "roll_back", dies)
+    with pytest.raises(KeyboardInterrupt):
+        canary.rollback(small.project, "delay", why="it is bad")
+    monkeypatch.undo()
+    plan = canary.rollback(small.project, "delay", why="it is bad")
+    first = small.releases[0].digest
+    assert plan.arms[0].release == first
+    assert small.project.ledger.ref("releases/delay@latest") == first
+    champion = small.project.ledger.ref("models/delay@champion")
+    assert champion == small.project.load(first, Release).model
