@@ -161,10 +161,11 @@ class Month:
         if self.number == BROKEN:
             deliver(self.number, data, fraction=self.settings.fraction)
             break_delivery(self.number, data, fraction=self.settings.fraction)
-            refused = self._ingest()
-            verdict = self._verdict_of(refused, "check_schema")
-            self.decision.append("delivery stopped")
-            self._tell(BAD, "the delivery is stopped at the schema", verdict, accident=True)
+            result = self._ingest()
+            verdict = self._verdict_of(result, "check_schema")
+            self.decision.append("delivery stopped" if result.refused else "broken delivery let by")
+            text = "is stopped at the schema" if result.refused else "with broken columns is let by"
+            self._tell(BAD, f"the delivery {text}", verdict, accident=bool(result.refused))
         deliver(self.number, data, fraction=self.settings.fraction)
         result = self._ingest()
         if result.refused:
@@ -279,12 +280,13 @@ class Month:
     def _a_model_may_be_made(self, since: int) -> None:
         if self.number == SHUFFLED:
             result = self._train("a colleague tries something", {"shuffle_labels": True})
-            self.decision.append("candidate refused")
+            self.decision.append("candidate refused" if result.refused else "bad candidate let by")
+            text = "refused" if result.refused else "let by"
             self._tell(
                 BAD,
-                "a candidate trained on shuffled labels is refused by its gate",
+                f"a candidate trained on shuffled labels is {text} by its gate",
                 self._verdict_of(result, "evaluate"),
-                accident=True,
+                accident=bool(result.refused),
             )
         event = due(self.project, RETRAIN, after=since)
         if self.number == STALE:

@@ -46,7 +46,7 @@ def write_report(path: Path, records: list[Record]) -> Path:
         (record, entry) for record in records for entry in record.story if entry["accident"]
     ]
     if accidents:
-        note = "Planted in the replay, and handled by the system without a hand on it."
+        note = "Stopped by verdicts, without a hand on it; each with its evidence."
         sections.append(Heading("Accidents", note))
         for record, entry in accidents:
             sections.append(_box(record, entry))
