@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -81,11 +81,17 @@ class Small:
         canary.start(self.project, "delay", self.releases[1], weight=weight)
 
     def asked(
-        self, rows: pl.DataFrame, *, arm: str = "live", time: float = 1000.0, hide: str = ""
+        self,
+        rows: pl.DataFrame,
+        *,
+        arm: str = "live",
+        time: float = 1000.0,
+        hide: str = "",
+        error: str | None = None,
     ) -> None:
         """Log what an arm of the plan of now answers to the rows, as a server would.
 
-        `hide` is a feature that the arm finds no value of.
+        `hide` is a feature that the arm finds no value of; with `error` it fails to answer.
         """
         state = canary.state(self.project, "delay")
         assert state is not None
@@ -99,7 +105,8 @@ class Small:
         for row, score in zip(seen.to_dicts(), model.predict(seen).tolist(), strict=True):
             number = log.next_id()
             key = rows["key"][int(number.rpartition("-")[2]) - 1]
-            log.append(self._entry(state, release.release, arm, number, key, time, row, score))
+            entry = self._entry(state, release.release, arm, number, key, time, row, score)
+            log.append(entry if not error else replace(entry, error=error, scores=[]))
         log.close()
 
     def _entry(

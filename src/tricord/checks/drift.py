@@ -121,6 +121,7 @@ def column_effects(current: Column, reference: Column, limits: DriftLimits) -> l
     if min(current.values, reference.values) >= limits.minimum_rows:
         if reference.family == "numeric":
             found.append(_numeric(current, reference, limits, seed))
+            found += _outside(current, reference, limits)
         elif reference.family == "categorical":
             found += _categorical(current, reference, limits, seed)
     if current.missing + reference.missing and current.count and reference.count:
@@ -149,6 +150,17 @@ def histogram_of(current: Column, reference: Column) -> Histogram:
     y = [then.get(value, 0) for value in kept]
     x, y = [*x, current.values - sum(x)], [*y, reference.values - sum(y)]
     return Histogram(np.asarray(x, np.int64), np.asarray(y, np.int64), np.ones(len(x)))
+
+
+def _outside(current: Column, reference: Column, limits: DriftLimits) -> list[Effect]:
+    """The share of values beyond all that the reference saw: a distance on its edges ends at the last."""
+    count = current.bins[0] + current.bins[-1]
+    known = reference.bins[0] + reference.bins[-1]
+    if not count:
+        return []
+    p = shares_differ(count, current.values, known, reference.values)
+    name = "share outside the reference's range"
+    return [Effect(reference.name, name, count / current.values, limits.new, p)]
 
 
 def _numeric(current: Column, reference: Column, limits: DriftLimits, seed: int) -> Effect:

@@ -39,7 +39,8 @@ SEGMENT_RATE = 0.01
 """False-discovery rate over the segments."""
 MISCALIBRATED = 0.05
 """Mean predicted probability may miss the observed rate by this much before a person should look."""
-FEW = 10  # positives and negatives that a segment needs for an AUC that means anything
+FEW = 10
+"""Positives and negatives that an AUC needs to mean anything, over all rows or in a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,9 @@ def evaluate(
     }
     if not 0 < labels.sum() < len(labels):
         return Verdict(label, QUESTION, (_one_class(known.height, labels),), evidence)
+    rarer = int(min(labels.sum(), len(labels) - labels.sum()))
+    if rarer < FEW:
+        return Verdict(label, QUESTION, (_too_rare(rarer),), evidence)
     seen = known.drop(label)
     champion = None if against is None else _scores(against, seen)
     judged = Judged(labels, _scores(model, seen), champion, known)
@@ -135,6 +139,17 @@ def _one_class(rows: int, labels: Floats) -> Check:
         code="one-class" if rows else "no-rows",
         observed=rows,
         action=Action.STOP,
+    )
+
+
+def _too_rare(rarer: int) -> Check:
+    return Check(
+        name="enough of both classes",
+        outcome=Outcome.UNDECIDED,
+        message=f"{rarer} rows of the rarer class: at least {FEW} are needed",
+        code="too-few-rows",
+        observed=rarer,
+        limit=FEW,
     )
 
 

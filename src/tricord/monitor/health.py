@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import polars as pl
 
 from tricord.checks.drift import DriftLimits, compare
+from tricord.checks.evaluate import FEW
 from tricord.checks.metrics import auc, calibration
 from tricord.checks.significance import Floats
 from tricord.core.artifact import Artifact
@@ -17,6 +17,7 @@ from tricord.core.release import Release
 from tricord.core.verdict import Action, Check, Outcome, Verdict
 from tricord.data.numbers import rounded
 from tricord.data.statistics import Statistics
+from tricord.models.package import Model
 from tricord.project.project import Project
 from tricord.serving.plan import RoutingPlan
 from tricord.serving.state import plan_ref
@@ -97,15 +98,21 @@ def _drift(
     if release.reference is None:
         return []
     reference = project.load(release.reference, Statistics)
-    served = {name: name.removeprefix("feature.") for name in rows.columns if "feature." in name}
+    served = {
+        name: name.removeprefix("feature.") for name in rows.columns if name.startswith("feature.")
+    }
     current = rows.select(list(served)).rename(served)
-    columns = [name for name in reference.names if name in current.columns]
+    # what the model takes, served or not: a feature that is gone is the worst drift of all
+    taken = project.load(release.model, Model).signature.names
+    columns = [name for name in reference.names if name in taken]
     found = compare(current, reference, limits=limits.drift, subject=release.name, columns=columns)
     evidence["drifted"] = found.evidence.get("drifted", [])
     if limits.drift_retrains:
         return list(found.checks)
     return [
-        replace(check, outcome=Outcome.WARN) if check.outcome == Outcome.FAIL else check
+        replace(check, outcome=Outcome.WARN)
+        if check.outcome == Outcome.FAIL and check.action == Action.RETRAIN
+        else check
         for check in found.checks
     ]
 
@@ -119,11 +126,16 @@ def _quality(
     limits: HealthLimits,
     evidence: dict[str, JSON],
 ) -> list[Check]:
-    known = rows.join(outcomes.select("key", label), on="key", how="inner").drop_nulls(label)
+    # a label that was corrected later counts once, as it was last
+    told = outcomes.select("key", label).drop_nulls(label).unique("key", keep="last")
+    known = rows.join(told, on="key", how="inner", maintain_order="left")
     evidence["labelled"] = known.height
     truth = known[label].cast(pl.Float64).to_numpy()
-    if known.height < limits.minimum_rows or len(np.unique(truth)) < 2:
-        message = f"{known.height} labelled rows: too few to judge quality"
+    rarer = int(min(truth.sum(), known.height - truth.sum()))
+    if known.height < limits.minimum_rows or rarer < FEW:
+        message = (
+            f"{known.height} labelled rows, {rarer} of the rarer class: too few to judge quality"
+        )
         return [
             Check("labels", Outcome.UNDECIDED, message, "too-few-labels", observed=known.height)
         ]

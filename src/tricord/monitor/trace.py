@@ -52,7 +52,10 @@ def trace(project: Project, prediction: str) -> Trace:
     moves = project.ledger.moves(plan_ref(rows[0]["endpoint"]))
     return Trace(
         rows=rows,
-        plan_move=next((m for m in reversed(moves) if m.new == rows[0]["plan"]), None),
+        plan_move=next(
+            (m for m in reversed(moves) if m.new == rows[0]["plan"] and m.when <= rows[0]["time"]),
+            None,
+        ),
         release_digest=digest,
         release=release,
         gate=project.load(release.verdicts[0], Verdict) if release.verdicts else None,

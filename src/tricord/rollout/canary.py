@@ -196,7 +196,9 @@ def judge(
     canary = _required_canary(project, endpoint)
     plan = _required(project, endpoint).digest
     rows = read_segments(folder_of(project.folder, endpoint)).filter(pl.col("plan") == plan)
-    rows = rows.sort("key", "time").unique(["key", "row"], keep="last", maintain_order=True)
+    # a request that was sent again is one request, and one that failed first has failed
+    rows = rows.with_columns(pl.col("error").max().over("key", "row")).sort("key", "time")
+    rows = rows.unique(["key", "row"], keep="last", maintain_order=True)
     verdict = judge_arms(
         rows.filter(pl.col("arm") == CANARY),
         rows.filter(pl.col("arm") == LIVE),

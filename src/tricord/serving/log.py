@@ -198,7 +198,12 @@ def read_segments(folder: Path) -> pl.DataFrame:
     content = b"".join(_complete_lines(path) for path in sorted(folder.glob(f"*{SUFFIX}")))
     if not content:
         return pl.DataFrame(schema=dict(_TYPES))
-    table = pl.read_ndjson(content, infer_schema_length=None, schema_overrides=dict(_TYPES))
+    try:
+        table = pl.read_ndjson(content, infer_schema_length=None, schema_overrides=dict(_TYPES))
+    except pl.exceptions.PolarsError as error:
+        raise ServingError(
+            f"the prediction log cannot be read as one table: {error}", where=str(folder)
+        ) from error
     for name, prefix in (("inputs", "input."), ("features", "feature.")):
         if isinstance(dtype := table.schema[name], pl.Struct) and dtype.fields:
             table = table.with_columns(pl.col(name).name.prefix_fields(prefix)).unnest(name)

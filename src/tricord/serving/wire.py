@@ -191,6 +191,9 @@ def _column(tensor: InputTensor, field: Field) -> Column:
         _check_range(name, datatype, values)
     elif int in found and any(type(v) is int and v.bit_length() > 1023 for v in values):
         raise BadRequest(f"input {name!r} is {datatype} and holds a number that is too large")
+    if datatype in ("FP64", "FP32") and int in found:
+        # beyond 38 digits a whole number in the log could not be read back
+        values = [float(value) if type(value) is int else value for value in values]
     wanted = field.wanted or _widened(datatype)
     return Column(name, wanted, values)
 
@@ -243,11 +246,12 @@ def _instant(value: str | None, name: str, *, zoned: bool) -> datetime | None:
     example = "2013-01-01T10:00:00Z" if zoned else "2013-01-01T10:00:00"
     try:
         found = datetime.fromisoformat(value)
-    except ValueError as error:
+        moved = found.astimezone(UTC) if zoned and found.tzinfo else found
+    except (ValueError, OverflowError) as error:  # 0001-01-01 with a zone lies before all calendars
         raise BadRequest(
             f"input {name!r} holds {value!r}, expected an instant such as {example}"
         ) from error
     if (found.tzinfo is not None) != zoned:
         has = "has no time zone" if zoned else "has a time zone, and the features know none"
         raise BadRequest(f"input {name!r}: {value!r} {has}; expected such as {example}")
-    return found.astimezone(UTC) if zoned else found
+    return moved

@@ -140,3 +140,13 @@ def test_limits_can_be_set_by_column() -> None:
     assert compare(current, REFERENCE, subject="w", limits=limits).evidence["drifted"] == [
         "normal1"
     ]
+
+
+@pytest.mark.parametrize("piled", [0.0, 1.0])
+@pytest.mark.parametrize("sentinel", [-999.0, 1000.0])
+def test_values_beyond_all_that_was_seen_are_drift(piled: float, sentinel: float) -> None:
+    values = np.where(np.arange(5000) < 25, 1.0 - piled, piled)
+    verdict = compare(
+        pl.DataFrame({"x": np.full(500, sentinel)}), pl.DataFrame({"x": values}), subject="s"
+    )
+    assert verdict.outcome == Outcome.FAIL

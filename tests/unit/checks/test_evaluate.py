@@ -153,3 +153,18 @@ def test_the_same_input_gives_the_same_bytes_within_a_second() -> None:
     }  # fmt: skip
     assert len(said) == 1
     assert time.process_time() - start < 2.0
+
+
+@pytest.mark.parametrize("rarer", [1, 2, 9])
+def test_a_handful_of_one_class_says_nothing_of_a_model(rarer: int) -> None:
+    rows = pl.DataFrame({"x": np.arange(1000.0) / 1000, "late": np.arange(1000) >= 1000 - rarer})
+    verdict = evaluate(Column(), rows, label="late")
+    assert verdict.outcome == Outcome.UNDECIDED
+    assert f"{rarer} rows of the rarer class" in verdict.summary()
+
+
+class Column:
+    """Says what its column says: perfectly right here, and still on no evidence."""
+
+    def predict(self, rows: pl.DataFrame) -> np.ndarray:
+        return rows["x"].to_numpy()

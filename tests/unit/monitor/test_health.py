@@ -112,3 +112,32 @@ def test_only_the_live_releases_own_answers_count(small, flights_of) -> None:
 def test_an_endpoint_that_serves_nothing_is_named(small) -> None:
     with pytest.raises(NotRecorded, match="tricord rollout start delay"):
         live_release(small.project, "delay")
+
+
+def test_a_feature_that_is_gone_from_the_log_fails(small, flights_of) -> None:
+    rows = flights_of(500, seed=1)
+    small.start()
+    small.asked(rows)
+    seen = window(small.project, "delay").drop("feature.hour")
+    _, verdict = judge(small.project, "delay", seen)
+    assert verdict.outcome == Outcome.FAIL
+    assert [check.path for check in verdict.having(Outcome.FAIL)] == ["hour"]
+
+
+def test_a_label_told_twice_is_one_label_and_the_last_word_counts(small, flights_of) -> None:
+    rows = flights_of(150, seed=1)
+    small.start()
+    small.asked(rows)
+    seen = window(small.project, "delay")
+    once = rows.select("key", "late")
+    wrong = once.with_columns(~pl.col("late"))
+    for outcomes in (once, pl.concat([once] * 5), pl.concat([wrong, once])):
+        _, verdict = judge(small.project, "delay", seen, outcomes, label="late")
+        assert verdict.evidence["labelled"] == 150
+        assert verdict.outcome == Outcome.UNDECIDED
+
+
+def test_a_class_with_a_handful_of_rows_decides_nothing(small, flights_of) -> None:
+    late = pl.Series([True] * 5 + [False] * 495)
+    verdict = judged(small, flights_of(500, seed=1), late)
+    assert any(check.code == "too-few-labels" for check in verdict.having(Outcome.UNDECIDED))

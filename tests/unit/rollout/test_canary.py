@@ -215,3 +215,14 @@ def test_going_back_can_be_killed_half_way_and_done_again(
     assert small.project.ledger.ref("releases/delay@latest") == first
     champion = small.project.ledger.ref("models/delay@champion")
     assert champion == small.project.load(first, Release).model
+
+
+def test_a_failure_counts_however_often_it_was_tried_again(small, flights_of) -> None:
+    small.start()
+    small.asked(flights_of(400, seed=1))
+    rows = flights_of(400, seed=2)
+    small.asked(rows, arm="canary", time=1000.0, error="boom")
+    small.asked(rows, arm="canary", time=1001.0)
+    _, verdict = canary.judge(small.project, "delay")
+    assert verdict.outcome == Outcome.FAIL
+    assert any("error" in check.name for check in verdict.having(Outcome.FAIL))
