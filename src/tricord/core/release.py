@@ -14,12 +14,12 @@ class Release:
     """What is released as one. It holds no time and no run id: the same content has the same digest.
 
     `code` and `commit` are of the run that made the model; `data` maps dataset names to the
-    versions it was trained on. `feature_set` is the definition that turns a request into the model's
-    columns, and `features` maps each of its views to the ref that serving follows
-    ("features/weather@online") or to a digest that it is pinned to. `reference` is the profile of the training rows, which monitoring compares with.
-    `verdicts` are the judgements
-    it passed; `signed` is the actor who let it by where there was none. `previous` is the release
-    that it replaces, which is what a rollback goes back to.
+    versions it was trained on. `feature_set` is the definition that turns a request into the
+    model's columns, and `features` maps each of its views to the ref that serving follows
+    ("features/weather@online") or to a digest that it is pinned to. `reference` is the profile of
+    the training rows, which monitoring compares with. `verdicts` are the judgements it passed; a
+    person who signs instead is on record with the ref's move. `previous` is the release that it
+    replaces, which is what a rollback goes back to.
     """
 
     kind: ClassVar[Kind] = Kind.RELEASE
@@ -35,7 +35,6 @@ class Release:
     features: Mapping[str, str] = field(default_factory=dict[str, str])
     reference: Digest | None = None
     verdicts: tuple[Digest, ...] = ()
-    signed: str | None = None
     previous: Digest | None = None
 
     def to_json(self) -> dict[str, JSON]:
@@ -52,7 +51,6 @@ class Release:
             "features": dict(self.features),
             "reference": self.reference,
             "verdicts": list(self.verdicts),
-            "signed": self.signed,
             "previous": self.previous,
         }
 
