@@ -109,7 +109,7 @@ class _Stage:
     def month(self, number: int, before: Standing) -> tuple[Record, bool]:
         """The record of a month, and whether it came from the ledger."""
         key = self._key(number, before)
-        hit = self._project.ledger.finished(key)
+        hit = self._project.finished(key)
         if hit is not None:
             record = self._project.load(hit.outputs["record"], Record)
             self._on.print(f"[cyan]{record.month}  from the cache[/]  {record.figures['decision']}")

@@ -17,7 +17,7 @@ from tricord.core import canonical
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import CodecError, Refused, StepFailed, StoreError, TricordError
-from tricord.core.run import Run, Status
+from tricord.core.run import Status
 from tricord.core.step import PROJECT, Pending, Pipeline
 from tricord.pipelines.explain import why_it_runs
 from tricord.pipelines.fingerprint import Code, code_of, step_fingerprint
@@ -170,7 +170,7 @@ class _Execution:
             code,
             self._filled(node, lambda artifact: {"$": artifact.digest}),
         )
-        if node.step.cache and (hit := self._cached(fingerprint)):
+        if node.step.cache and (hit := self.project.finished(fingerprint)):
             seconds = time.perf_counter() - started
             return StepReport(node.label, StepState.CACHED, "", hit.id, seconds, hit.outputs)
         params = self._filled(node, lambda _: None)
@@ -231,11 +231,6 @@ class _Execution:
             name: replace_artifacts(argument.value, lambda found: by(self._artifact(found)))
             for name, argument in node.arguments.items()
         }
-
-    def _cached(self, fingerprint: str) -> Run | None:
-        hit = self.project.ledger.finished(fingerprint)
-        whole = hit and all(self.project.store.has(a.digest) for a in hit.outputs.values())
-        return hit if whole else None
 
     def _call(self, node: Node, outputs: dict[str, Artifact]) -> None:
         arguments: dict[str, Any] = {}

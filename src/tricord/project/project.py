@@ -28,7 +28,7 @@ from tricord.core.errors import (
 from tricord.core.event import Event, EventType
 from tricord.core.protocols import Ledger, Store
 from tricord.core.ref import Move, parse_ref
-from tricord.core.run import Origin, Status
+from tricord.core.run import Origin, Run, Status
 from tricord.core.verdict import Verdict
 from tricord.ledger.sqlite import SqliteLedger
 from tricord.project import codecs, environment, git
@@ -130,11 +130,6 @@ class Project:
                 codec.write(value, scratch / "value")
             return self._store(scratch / "value", found, codec.format, meta)
 
-    def encode_path(self, path: Path, *, kind: Kind, **meta: JSON) -> Artifact:
-        """Store a file or folder as it is; a file's format is its suffix."""
-        form = path.suffix.lstrip(".").lower() or "file"
-        return self._store(path, kind, form, {"type": "pathlib.Path", "name": path.name, **meta})
-
     def _store(self, path: Path, kind: Kind, form: str, meta: Mapping[str, JSON]) -> Artifact:
         if path.is_dir():
             digest = self.store.put_tree(path)
@@ -150,8 +145,13 @@ class Project:
         return artifact
 
     def put_path(self, path: Path, *, kind: Kind, **meta: JSON) -> Artifact:
-        """Store a file or folder and record it, with whatever else `meta` says of it."""
-        artifact = self.encode_path(path, kind=kind, **meta)
+        """Store a file or folder as it is and record it, with whatever else `meta` says of it.
+
+        A file's format is its suffix.
+        """
+        form = path.suffix.lstrip(".").lower() or "file"
+        meta = {"type": "pathlib.Path", "name": path.name, **meta}
+        artifact = self._store(path, kind, form, meta)
         self.ledger.add_artifact(artifact)
         return artifact
 
@@ -377,6 +377,12 @@ class Project:
             why=why,
             verdict=verdict.digest if verdict else None,
         )
+
+    def finished(self, fingerprint: str) -> Run | None:
+        """The newest finished run of a fingerprint: the cache. One whose output is gone is none."""
+        hit = self.ledger.finished(fingerprint)
+        whole = hit and all(self.store.has(artifact.digest) for artifact in hit.outputs.values())
+        return hit if whole else None
 
     def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event:
         """Write a line of the journal that is neither a run nor a ref move, such as an alert."""
