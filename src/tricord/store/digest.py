@@ -15,7 +15,7 @@ CHUNK = 1 << 20
 _TREE = "tricord store tree/1"
 
 
-def of_bytes(data: bytes) -> Digest:
+def of_bytes(data: bytes | memoryview) -> Digest:
     """The digest of a file with these bytes.
 
     >>> of_bytes(b"")[:16]
