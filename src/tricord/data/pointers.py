@@ -1,0 +1,18 @@
+"""Pointer files as the room `data` and the doors above it use them; the room `project` reads them too."""
+
+from tricord.core.pointer import SUFFIX, Pointer, check_name, check_path, is_conflicted
+from tricord.project.pointers import files, find_all, get, pointer_file, read, write
+
+__all__ = [
+    "SUFFIX",
+    "Pointer",
+    "check_name",
+    "check_path",
+    "files",
+    "find_all",
+    "get",
+    "is_conflicted",
+    "pointer_file",
+    "read",
+    "write",
+]

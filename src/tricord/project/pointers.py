@@ -1,0 +1,108 @@
+"""Pointer files of a work tree: `data/flights` has its pointer beside it, in `data/flights.tricord`."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tricord.core.errors import DataError, NotRecorded
+from tricord.core.files import replace_text
+from tricord.core.pointer import SUFFIX, Pointer, check_path
+
+_SKIPPED = frozenset({".git", ".tricord", ".venv", "node_modules", "__pycache__"})
+"""Folders that no pointer is looked for in; nor in a virtual environment, nor in another project."""
+_NOT_OURS = frozenset({"pyvenv.cfg", ".tricord"})
+
+
+def pointer_file(project_root: Path, path: str) -> Path:
+    """Where the pointer of the data at `path` (relative to the root) is kept."""
+    return project_root / (check_path(path) + SUFFIX)
+
+
+def read(file: Path, project_root: Path | None = None) -> Pointer:
+    """The pointer in a file. With `project_root`, where the file stands says what it points at, so
+    that a folder may be moved with its pointers. DataError; a conflict that Git left is one too."""
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError("not a pointer: not UTF-8", where=str(file)) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(file)) from error
+    pointer = Pointer.from_text(text, str(file))
+    if project_root is None:
+        return pointer
+    place = file.relative_to(project_root).as_posix().removesuffix(SUFFIX)
+    return pointer if place == pointer.path else replace(pointer, path=check_path(place))
+
+
+def write(project_root: Path, pointer: Pointer) -> Path:
+    """Write a pointer to its place, atomically; a file that says the same already stays untouched."""
+    file = pointer_file(project_root, pointer.path)
+    text = pointer.to_text()
+    try:
+        if file.read_bytes() == text.encode():
+            return file
+    except OSError:  # new, or unreadable: then writing says why
+        pass
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(file, text)
+    return file
+
+
+def files(project_root: Path) -> Iterator[Path]:
+    """Every pointer file of the work tree, sorted by folder. The data that one stands for is not entered."""
+    waiting = [str(project_root)]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as found:
+                children = sorted(found, key=lambda child: child.name, reverse=True)
+        except OSError:  # gone meanwhile, or not ours to read: no pointer of ours is in it
+            continue
+        names = {child.name for child in children}
+        if folder != str(project_root) and not _NOT_OURS.isdisjoint(names):
+            continue
+        here: list[str] = []
+        for child in children:
+            if child.name in _SKIPPED:
+                continue
+            if child.is_dir(follow_symlinks=False):
+                if child.name + SUFFIX not in names:
+                    waiting.append(child.path)
+            elif child.name.endswith(SUFFIX) and child.is_file(follow_symlinks=False):
+                here.append(child.path)
+        yield from (Path(path) for path in reversed(here))
+
+
+def find_all(project_root: Path) -> dict[str, Pointer]:
+    """Every dataset that the work tree has a pointer of, by name. DataError for a pointer that
+    cannot be read, and for two of one name."""
+    found: dict[str, Pointer] = {}
+    for file in files(project_root):
+        pointer = read(file, project_root)
+        if pointer.name in found:
+            raise DataError(
+                f"two pointers are named {pointer.name}",
+                where=f"{found[pointer.name].path}{SUFFIX} and {pointer.path}{SUFFIX}",
+                hint=f"tricord untrack {pointer.path}",
+            )
+        found[pointer.name] = pointer
+    return dict(sorted(found.items()))
+
+
+def get(project_root: Path, name_or_path: str | Path) -> Pointer:
+    """The pointer of a dataset by its name, its data's path or its own file's. NotRecorded where there is none."""
+    text = str(name_or_path)
+    place = (Path.cwd() / text.removesuffix(SUFFIX)).resolve()
+    for base in (place, (project_root / text.removesuffix(SUFFIX)).resolve()):
+        file = base.with_name(base.name + SUFFIX) if base.name else base
+        if base.name and file.is_relative_to(project_root) and file.is_file():
+            return read(file, project_root)
+    known = find_all(project_root)
+    if text in known:
+        return known[text]
+    raise NotRecorded(
+        f"no dataset {text!r} in this work tree",
+        where=", ".join(known) or None,
+        hint="tricord status",
+    )
