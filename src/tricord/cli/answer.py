@@ -82,6 +82,21 @@ def size(bytes_: float) -> str:
     return f"{bytes_:.1f} TB"
 
 
+def count(number: int, noun: str, nouns: str | None = None) -> str:
+    """A number of things, in the singular or the plural.
+
+    >>> count(1, "file"), count(20_000, "file"), count(2, "entry")
+    ('1 file', '20,000 files', '2 entries')
+    """
+    if number != 1 and nouns is None:
+        ending = noun[-2:]
+        if ending[-1:] == "y" and ending[0] not in "aeiou":
+            nouns = f"{noun[:-1]}ies"
+        else:
+            nouns = f"{noun}es" if ending in ("ch", "sh", "ss") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else nouns}"
+
+
 def draw_verdict(on: "Console", verdict: Verdict, *, most: int = 12) -> None:
     """The outcome, then each check that is not a pass with its evidence, then how many passed."""
     from rich.markup import escape

@@ -40,7 +40,30 @@ def main(words: Sequence[str] | None = None) -> int:
     if words in (["--version"], ["-V"]):
         print(f"tricord {tricord.__version__}")
         return OK
-    return _answer(words)
+    return _answer(_command_first(words))
+
+
+def _command_first(words: Sequence[str]) -> list[str]:
+    """The same line with `--project DIR` and `--json`, wherever they stood, right behind the command.
+
+    >>> _command_first(["--project", "here", "remote", "add", "--json", "s3://x"])
+    ['remote', '--project', 'here', '--json', 'add', 's3://x']
+    """
+    moved: list[str] = []
+    kept: list[str] = []
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        if word == "--":
+            kept += [word, *rest]
+            break
+        if word == "--project" and rest:
+            moved += [word, rest.pop(0)]
+        elif word == "--json" or word.startswith("--project="):
+            moved.append(word)
+        else:
+            kept.append(word)
+    return [*kept[:1], *moved, *kept[1:]]
 
 
 def _answer(words: Sequence[str]) -> int:
