@@ -1,6 +1,6 @@
 """Codecs of tables and arrays: tables are written as Parquet, arrays as npy. No pickle.
 
-Equal tables give equal bytes: row groups of a fixed size, no time, no thread count in the file.
+Equal tables give equal bytes: no time, no thread count in the file.
 """
 
 import json
@@ -15,15 +15,14 @@ from tricord.core.artifact import Kind
 from tricord.core.canonical import encode
 from tricord.core.errors import CodecError
 from tricord.core.plugins import optional
+from tricord.data import parquet
 from tricord.data.schema import Schema
 from tricord.data.statistics import Statistics
 from tricord.data.tables import read_table
 
-_ROW_GROUP = 250_000
-
 
 class PolarsTable:
-    """`polars.DataFrame` as Parquet (zstd). Reads every table format, and folders of them."""
+    """`polars.DataFrame` as Parquet (see `data.parquet`). Reads every table format, and folders of them."""
 
     format: str = "parquet"
     reads: Sequence[str] = ("parquet", "csv", "ndjson", "arrow", "tree")
@@ -34,7 +33,7 @@ class PolarsTable:
         unwritable = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Object)]
         if unwritable:
             raise CodecError(f"column {unwritable[0]!r} holds Python objects, not values")
-        frame.rechunk().write_parquet(target, compression="zstd", row_group_size=_ROW_GROUP)
+        parquet.write(frame, target)
 
     def read(self, source: Path, format: str, want: type) -> Any:  # noqa: ARG002
         if format not in self.reads:
