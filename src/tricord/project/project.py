@@ -32,10 +32,10 @@ from tricord.core.run import Origin, Run, Status
 from tricord.core.verdict import Verdict
 from tricord.ledger.sqlite import SqliteLedger
 from tricord.project import codecs, environment, git
+from tricord.project.root import FOLDER, find, has_settings, prepare
 from tricord.store.digest import of_file
 from tricord.store.local import LocalStore
 
-FOLDER = ".tricord"
 GUARDED = {
     "models": Kind.MODEL,
     "releases": Kind.RELEASE,
@@ -72,11 +72,8 @@ class Project:
     def init(cls, root: Path, *, clock: Clock | None = None) -> "Project":
         """Make `root` a project. What is there already is kept; doing it twice changes nothing."""
         try:
-            (root / FOLDER).mkdir(parents=True, exist_ok=True)
-            ignore = root / FOLDER / ".gitignore"
-            if not ignore.exists():
-                ignore.write_text("*\n", encoding="utf-8")
-            if not (root / configuration.FILE).exists() and not _shares_pyproject(root):
+            prepare(root)
+            if not has_settings(root):
                 name = root.resolve().name.replace("\\", "").replace('"', "")
                 (root / configuration.FILE).write_text(
                     f'[project]\nname = "{name}"\n', encoding="utf-8"
@@ -89,12 +86,13 @@ class Project:
 
     @classmethod
     def open(cls, start: Path | str | None = None, *, clock: Clock | None = None) -> "Project":
-        """The project that `start` (the working folder, unless given) is in."""
-        here = Path(start or ".").resolve()
-        for folder in (here, *here.parents):
-            if (folder / FOLDER).is_dir():
-                return cls(folder, clock=clock)
-        raise ProjectError("no project here", where=str(here), hint="tricord init")
+        """The project that `start` (the working folder, unless given) is in.
+
+        A clone has the project's settings and no `.tricord` yet: it is made then.
+        """
+        root = find(Path(start or "."))
+        prepare(root)
+        return cls(root, clock=clock)
 
     def close(self) -> None:
         self.ledger.close()
@@ -398,8 +396,3 @@ def _complaining_of(cls: type[Any]) -> Generator[None]:
         raise
     except TricordError as error:
         raise CodecError(f"a {cls.__name__} cannot be stored: {error.what}") from error
-
-
-def _shares_pyproject(root: Path) -> bool:
-    shared = root / "pyproject.toml"
-    return shared.is_file() and "[tool.tricord" in shared.read_text(encoding="utf-8")
