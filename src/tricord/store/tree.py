@@ -100,7 +100,7 @@ def _scan(top: Path, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
             ) from error
         with in_source(path):
             if child.is_symlink():
-                yield prefix + child.name, _target(top, path)
+                yield prefix + child.name, link_target(top, path)
             elif child.is_dir(follow_symlinks=False):
                 yield from _scan(top, path, f"{prefix}{child.name}/")
             elif child.is_file(follow_symlinks=False):
@@ -113,7 +113,8 @@ def _scan(top: Path, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
                 )
 
 
-def _target(top: Path, link: Path) -> Path:
+def link_target(top: Path, link: Path) -> Path:
+    """The file that a symbolic link in a tree leads to. DataError unless it is one below `top`."""
     try:
         target = link.resolve(strict=True)
     except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links, before Python 3.13

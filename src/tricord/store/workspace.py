@@ -1,0 +1,236 @@
+"""The work folder: which files it holds, and their digests, read again only where a file may have changed."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import DataError
+from tricord.store import digest as digests
+from tricord.store.faults import in_source
+from tricord.store.progress import Watch, quiet
+from tricord.store.state import Kept, Mark, State, encode, mark_of
+from tricord.store.tree import link_target
+
+Ignore = Callable[[str, bool], bool]
+"""Whether a file (or, with True, a folder) at this path in the tree is left out."""
+LONGEST = 4096
+"""Bytes of a path that POSIX systems take (PATH_MAX)."""
+_MANY = 512
+_OWN = frozenset({".git", ".tricord"})
+
+
+class Found(NamedTuple):
+    """A file of the work folder: its path in the tree, where it is, its mark when it was looked at."""
+
+    path: str
+    absolute: str
+    mark: Mark
+
+
+@dataclass(slots=True)
+class Folder:
+    """The files of one folder, sorted by name. `prefix` is its path in the tree, "" or ending with "/"."""
+
+    prefix: str
+    absolute: str
+    names: list[str]
+    marks: list[Mark]
+
+    def found(self) -> Iterator[Found]:
+        base = self.absolute.rstrip("/") + "/"
+        for name, mark in zip(self.names, self.marks, strict=True):
+            yield Found(self.prefix + name, base + name, mark)
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a folder holds: those below it that have files, each with its files' marks."""
+
+    top: str
+    folders: list[Folder] = field(default_factory=list[Folder])
+
+    def __len__(self) -> int:
+        return sum(len(folder.names) for folder in self.folders)
+
+    def __iter__(self) -> Iterator[Found]:
+        """Every file, folder by folder."""
+        for folder in self.folders:
+            yield from folder.found()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(mark.size for folder in self.folders for mark in folder.marks)
+
+
+def scan(folder: Path, ignore: Ignore | None = None) -> Scan:
+    """Every file below a folder with its mark: one `stat` a file, nothing is read.
+
+    DataError for what a tree cannot hold: links that lead outside or to folders, sockets, FIFOs,
+    devices, names that are not UTF-8, paths longer than the system takes, and what is Git's or
+    Tricord's own.
+    """
+    with in_source(folder):
+        top = folder.resolve(strict=True)
+        if not top.is_dir():
+            raise DataError("not a folder", where=str(folder))
+    made = Scan(str(top))
+    waiting = [("", str(top))]
+    while waiting:
+        prefix, place = waiting.pop()
+        here, below = _folder(top, prefix, place, ignore)
+        waiting += reversed(below)
+        if here.names:
+            made.folders.append(here)
+    return made
+
+
+def _folder(
+    top: Path, prefix: str, place: str, ignore: Ignore | None
+) -> tuple[Folder, list[tuple[str, str]]]:
+    files: list[tuple[str, Mark]] = []
+    below: list[tuple[str, str]] = []
+    with in_source(Path(place)):
+        with os.scandir(place) as listed:
+            children = list(listed)
+        for child in children:
+            name = child.name
+            if ignore and ignore(prefix + name, child.is_dir(follow_symlinks=False)):
+                continue
+            if child.is_file(follow_symlinks=False):
+                status = child.stat(follow_symlinks=False)
+                files.append((name, Mark(
+                    status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
+                    bool(status.st_mode & 0o100),
+                )))  # fmt: skip
+            elif child.is_dir(follow_symlinks=False):
+                below.append((f"{prefix}{name}/", child.path))
+            elif child.is_symlink():
+                files.append((name, mark_of(link_target(top, Path(child.path)).stat())))
+            else:
+                raise DataError(
+                    "neither a file nor a folder (a socket, FIFO or device), so it has no content to store",
+                    where=child.path,
+                    hint="remove it, or name it in .tricordignore",
+                )
+    _check_names(place, [child.name for child in children])
+    files.sort()
+    below.sort()
+    names = [name for name, _ in files]
+    return Folder(prefix, place, names, [mark for _, mark in files]), below
+
+
+def _check_names(place: str, names: list[str]) -> None:
+    for name in names:
+        if name in _OWN:
+            raise DataError(
+                f"{name} is {'Git' if name == '.git' else 'Tricord'}'s own, not data",
+                where=os.path.join(place, name),  # noqa: PTH118 - a text, quickly
+                hint=f"add another folder, or leave it out: echo '{name}' >> .tricordignore",
+            )
+    try:
+        "".join(names).encode()
+    except UnicodeEncodeError as error:
+        bad = next(name for name in names if not _is_text(name))
+        raise DataError(
+            "the name is not valid UTF-8",
+            where=repr(os.fsencode(f"{place}/{bad}")),
+            hint="rename the file",
+        ) from error
+    if len(place) * 4 + 1024 > LONGEST:
+        for name in names:
+            if len(os.fsencode(f"{place}/{name}")) >= LONGEST:
+                raise DataError(
+                    f"the path is longer than {LONGEST} bytes",
+                    where=f"{place[:80]}…/{name[:40]}",
+                    hint="rename some of its folders",
+                )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def unchanged(scanned: Scan, kept: Mapping[str, Kept]) -> bool:
+    """True if every file is as it was when the state recorded it, none is new and none is gone."""
+    return len(kept) == len(scanned.folders) and all(
+        (row := kept.get(folder.absolute)) is not None
+        and row.marks == encode(folder.names, folder.marks)
+        for folder in scanned.folders
+    )
+
+
+def look_up(scanned: Scan, kept: Mapping[str, Kept]) -> tuple[dict[str, Digest], list[Found]]:
+    """The digests that the state knows, by path in the tree, and the files that have to be read."""
+    known: dict[str, Digest] = {}
+    unknown: list[Found] = []
+    for folder in scanned.folders:
+        row = kept.get(folder.absolute)
+        if row is None:
+            unknown += folder.found()
+            continue
+        prefix, files = folder.prefix, row.files()
+        for name, mark in zip(folder.names, folder.marks, strict=True):
+            found = files.get(name)
+            if found is not None and found[0] == mark:
+                known[prefix + name] = found[1]
+            else:
+                unknown.append(Found(prefix + name, f"{folder.absolute.rstrip('/')}/{name}", mark))
+    return known, unknown
+
+
+def digests_of(scanned: Scan, state: State, watch: Watch = quiet) -> dict[str, Digest]:
+    """The digest of every file, by path in the tree. What has not changed is not read, and what was
+    read is recorded. DataError for a file that changes meanwhile."""
+    seen = state.now()
+    kept = state.below(scanned.top)
+    known, unknown = look_up(scanned, kept)
+    for found in unknown:
+        known[found.path] = read_digest(found)
+        watch(found.mark.size, 1, found.path)
+    if unknown or not kept.keys() <= {folder.absolute for folder in scanned.folders}:
+        remember(scanned, known, state, kept, seen)
+    return known
+
+
+def read_digest(found: Found) -> Digest:
+    """The digest of a file that has to be the one that was looked at. DataError if it is not."""
+    path = Path(found.absolute)
+    made = digests.of_file(path)
+    with in_source(path):
+        if mark_of(path.stat()) != found.mark:
+            raise DataError(
+                "changed while it was being read",
+                where=found.absolute,
+                hint="wait until nothing writes to it, then do the same again",
+            )
+    return made
+
+
+def remember(
+    scanned: Scan,
+    known: Mapping[str, Digest],
+    state: State,
+    kept: Mapping[str, Kept],
+    seen: int,
+) -> None:
+    """Record the digests of everything scanned; folders whose files are as they were stay untouched."""
+    folders: dict[str, dict[str, tuple[Mark, Digest]]] = {}
+    for folder in scanned.folders:
+        row = kept.get(folder.absolute)
+        if row is None or row.marks != encode(folder.names, folder.marks):
+            folders[folder.absolute] = {
+                name: (mark, known[folder.prefix + name])
+                for name, mark in zip(folder.names, folder.marks, strict=True)
+            }
+    state.record(folders, seen=seen, whole=True)
+    gone = kept.keys() - {folder.absolute for folder in scanned.folders}
+    if gone:
+        state.forget(gone)
