@@ -141,9 +141,10 @@ class Appends(Protocol):
         actor: str,
         why: str,
         verdict: Digest | None = None,
+        made: float | None = None,
     ) -> Move:
         """Compare-and-swap: RefConflict, and no change, unless the ref stands at `old`. NotRecorded
-        where `new` or `verdict` is no recorded artifact."""
+        where `new` or `verdict` is no recorded artifact. `made`: when it was made on another machine."""
         ...
 
     def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event: ...

@@ -178,7 +178,7 @@ def _move_rows(event: Event, body: Mapping[str, Any]) -> list[Row]:
         "old": body["old"],
         "new": body["new"],
         "actor": body["actor"],
-        "time": event.when,
+        "time": body.get("made", event.when),
         "why": body["why"],
         "verdict": body["verdict"],
     }

@@ -111,10 +111,11 @@ class SqliteLedger:
         actor: str,
         why: str,
         verdict: Digest | None = None,
+        made: float | None = None,
     ) -> Move:
         """Compare-and-swap: RefConflict, and no change, unless the ref stands at `old`.
 
-        NotRecorded where `new` or `verdict` is no recorded artifact.
+        `made` is when it was made, where that was on another machine: the ledger learns of it now. NotRecorded where `new` or `verdict` is no recorded artifact.
         """
         parse_ref(ref)
         if old is None and new is None:
@@ -137,8 +138,11 @@ class SqliteLedger:
                 "why": why,
                 "verdict": verdict,
             }
+            if made is not None:
+                body["made"] = float(made)
             event = self._append(EventType.REF_MOVED, ref, body)
-        return Move(ref, old, new, actor, event.when, why, verdict, event.seq)
+        when = event.when if made is None else float(made)
+        return Move(ref, old, new, actor, when, why, verdict, event.seq)
 
     def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event:
         """Record an alert, a fired trigger and the like: an event that stands for itself."""
