@@ -1,0 +1,139 @@
+"""What is needed: from the digests that somebody names to every blob and object that they consist of."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import ObjectCorrupt
+from tricord.store import digest as digests
+from tricord.store import listing, pack, recipe
+from tricord.store.chunks import SMALLEST
+from tricord.store.faults import in_store
+from tricord.store.index import Index, Place
+from tricord.store.pack import Row, Shape
+
+_AT_ONCE = 10_000
+_ENTRY = re.compile(rb'"([0-9a-f]{64})",([0-9]+),(?:true|false)\]')
+"""A file of an encoded tree: its digest and size. A quote within a path is escaped, so a path is no match."""
+
+
+def key(digest: str) -> int:
+    """The first 64 bits of a digest: a million of them fit into some 70 MB. Two digests that share
+    them keep each other; nothing is ever lost by it.
+
+    >>> key("00000000000000ff" + "0" * 48)
+    255
+    """
+    return int(digest[:16], 16)
+
+
+class Marks:
+    """The needed content of a store. It only grows.
+
+    `held` are plain objects that are needed for chunks within them. `lost` counts chunks of needed
+    files that are nowhere: then nobody can tell which plain object had them.
+    """
+
+    def __init__(self, root: Path, index: Index) -> None:
+        self.root = root
+        self.held: set[Digest] = set()
+        self.lost = 0
+        self._index = index
+        self._keys: set[int] = set()
+        self._old_trees = {key(digest): path for digest, path in listing.old_trees(root)}
+
+    def __contains__(self, digest: Digest) -> bool:
+        return key(digest) in self._keys
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def add(self, roots: Iterable[Digest]) -> None:
+        """Mark files and trees, with all that they consist of. What is not in the store is marked too.
+
+        ObjectCorrupt for a tree or recipe that cannot be read: what it needs is not known then.
+        """
+        for some in _batches(self._new(roots)):
+            large = list(some)
+            for data in self._trees(some):
+                files = _ENTRY.findall(data)
+                large += [
+                    Digest(name.decode()) for name, size in files if int(size) > SMALLEST
+                    and key(name.decode()) not in self._keys
+                ]  # fmt: skip
+                self._keys.update(int(name[:16], 16) for name, _ in files)
+            for part in _batches(iter(large)):
+                self._add_chunks(part)
+
+    def _new(self, roots: Iterable[Digest]) -> Iterator[Digest]:
+        for root in roots:
+            number = key(root)
+            if number not in self._keys:
+                self._keys.add(number)
+                yield root
+
+    def _trees(self, roots: list[Digest]) -> Iterator[bytes]:
+        for place in self._index.find_many(roots, Shape.TREE).values():
+            yield read_blob(self.root, place)
+        for root in roots:
+            path = self._old_trees.get(key(root))
+            if path is not None:
+                with in_store(path):
+                    data = path.read_bytes()
+                if digests.of_tree_bytes(data) != root:
+                    raise damaged(root, path)
+                yield data
+
+    def _add_chunks(self, files: list[Digest]) -> None:
+        for digest, place in self._index.find_many(files, Shape.RECIPE).items():
+            if listing.place_of(self.root / "objects", digest).exists():
+                continue  # the file itself is there, and its chunks lie in it
+            chunks = [part.digest for part in read_recipe(self.root, place)]
+            for some in _batches(iter(chunks)):
+                self._keys.update(map(key, some))
+                packed = self._index.find_many(some, Shape.FILE)
+                rest = [chunk for chunk in some if chunk not in packed]
+                inside = self._index.inside(rest)
+                self.held.update(held for held, _ in inside.values())
+                self.lost += sum(
+                    chunk not in inside
+                    and not listing.place_of(self.root / "objects", chunk).exists()
+                    for chunk in rest
+                )
+
+
+def read_stored(root: Path, name: str, row: Row) -> bytes:
+    """A blob in its stored form. OSError as the file system has it."""
+    with listing.pack_file(root, name).open("rb", buffering=0) as file:
+        file.seek(row.offset)
+        return file.read(row.length)
+
+
+def read_blob(root: Path, place: Place) -> bytes:
+    """A blob's bytes, checked. ObjectCorrupt, StoreError."""
+    with in_store(listing.pack_file(root, place.pack)):
+        stored = read_stored(root, place.pack, place.row)
+    return pack.decode(place.row, stored)
+
+
+def read_recipe(root: Path, place: Place) -> list[recipe.Part]:
+    """The chunks of a file. ObjectCorrupt, StoreError."""
+    try:
+        return recipe.parse(read_blob(root, place))
+    except ValueError as error:
+        raise damaged(place.row.digest, listing.pack_file(root, place.pack)) from error
+
+
+def damaged(digest: Digest, where: Path) -> ObjectCorrupt:
+    return ObjectCorrupt(
+        f"{digest[:12]} is damaged, so what it consists of is not known",
+        where=str(where),
+        hint="tricord verify --repair",
+    )
+
+
+def _batches(items: Iterator[Digest]) -> Iterator[list[Digest]]:
+    while some := list(islice(items, _AT_ONCE)):
+        yield some
