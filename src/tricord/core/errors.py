@@ -8,7 +8,10 @@
     ├── StoreError
     │   ├── ObjectMissing      no object of that digest
     │   ├── ObjectCorrupt      the bytes do not match their digest
-    │   └── StorageFull        no space, or a quota is used up
+    │   ├── StorageFull        no space, or a quota is used up
+    │   └── RemoteError        a remote could not do what was asked
+    │       ├── RemoteUnreachable   no answer, or one of trouble on its side: worth trying again
+    │       └── RemoteRefused       it answered no: rights, a wrong key, a remote for reading only
     ├── LedgerError
     │   ├── LedgerFormatError  made by a newer release, or not a ledger
     │   ├── LedgerCorrupt      the journal's chain does not hold
@@ -91,6 +94,18 @@ class ObjectCorrupt(StoreError):
 
 class StorageFull(StoreError):
     """No space is left, or a quota is used up; nothing was half-written."""
+
+
+class RemoteError(StoreError):
+    """A remote could not do what was asked."""
+
+
+class RemoteUnreachable(RemoteError):
+    """A remote does not answer, or answers that it is in trouble; trying again may help."""
+
+
+class RemoteRefused(RemoteError):
+    """A remote said no: missing rights, a wrong key, a remote that can only be read."""
 
 
 class LedgerError(TricordError):
