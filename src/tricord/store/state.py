@@ -13,6 +13,7 @@ import os
 import sqlite3
 import struct
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -99,12 +100,14 @@ def decode(data: bytes) -> tuple[list[str], list[Mark]]:
 
 
 class State:
-    """Marks and digests by folder in one SQLite file. Processes may share it; one thread at a time."""
+    """Marks and digests by folder in one SQLite file. Threads and processes may share it."""
 
     def __init__(self, path: Path) -> None:
         """Open the state at `path`; it is made when something is recorded."""
         self.path = path
         self._database: sqlite3.Connection | None = None
+        self._process = 0
+        self._lock = threading.RLock()
 
     def now(self) -> int:
         """The present in ns, by the clock of the file system and by our own, whichever is earlier:
@@ -193,8 +196,9 @@ class State:
         return None
 
     def close(self) -> None:
-        if self._database is not None:
-            self._database.close()
+        with self._lock:
+            if self._database is not None and self._process == os.getpid():
+                self._database.close()
             self._database = None
 
     def __enter__(self) -> "State":
@@ -207,7 +211,8 @@ class State:
         if self._database is None and not self.path.exists():
             return []
         try:
-            return self._open().execute(statement, values).fetchall()
+            with self._lock:
+                return self._open().execute(statement, values).fetchall()
         except sqlite3.OperationalError:  # locked for long
             return []
         except sqlite3.DatabaseError:
@@ -217,8 +222,7 @@ class State:
     def _change(self, statement: str, rows: Iterable[tuple[bytes | str, ...]]) -> None:
         """A change that may fail to be kept: then files are read once more, and no harm is done."""
         try:
-            database = self._open()
-            with database:
+            with self._lock, self._open() as database:
                 database.execute("BEGIN IMMEDIATE")
                 database.executemany(statement, rows)
         except sqlite3.OperationalError:  # locked for long, or no right or room to write
@@ -227,12 +231,15 @@ class State:
             self._discard()
 
     def _open(self) -> sqlite3.Connection:
-        if self._database is None:
+        if self._database is None or self._process != os.getpid():  # SQLite does not survive a fork
             self._database = self._connected()
+            self._process = os.getpid()
         return self._database
 
     def _connected(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
+        database = sqlite3.connect(
+            self.path, timeout=_WAIT, isolation_level=None, check_same_thread=False
+        )
         try:
             # rows are sealed, and what is lost is computed again: no need to wait for the disk
             database.execute("PRAGMA synchronous = OFF")

@@ -1,0 +1,140 @@
+"""Files of the work folder on their way into the store: only what may have changed is read."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import DataError, StoreError
+from tricord.store import workspace
+from tricord.store.faults import in_source
+from tricord.store.ingest import Ingest
+from tricord.store.local import LocalStore
+from tricord.store.progress import Watch, quiet
+from tricord.store.state import State, mark_of
+from tricord.store.tree import Entry
+from tricord.store.workspace import Found, Ignore, Scan
+
+FILE = "state.sqlite"
+"""The state's name in the project's own folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A file or folder that is in the store; `size` in bytes."""
+
+    digest: Digest
+    size: int
+    files: int
+    is_tree: bool
+
+
+def store_path(
+    store: LocalStore,
+    state: State,
+    path: Path,
+    *,
+    ignore: Ignore | None = None,
+    check: Callable[[Scan], None] | None = None,
+    watch: Watch = quiet,
+) -> Stored:
+    """Store a file or folder. What the state knows is not read again, unless the store lost it.
+
+    `check` may refuse what a folder holds. DataError for what cannot be stored (see `workspace.scan`)
+    and for files that change meanwhile; StorageFull, StoreError. Durable when it returns.
+    """
+    if path.is_dir():
+        return _store_folder(store, state, path, ignore, check, watch)
+    seen = state.now()
+    with in_source(path):
+        mark = mark_of(path.stat())
+    place = os.path.realpath(path)
+    known = state.get(place, mark)
+    if known is not None and not store.missing([known]):
+        return Stored(known, mark.size, 1, is_tree=False)
+    with store.ingest() as ingest:
+        digest = _add(ingest, [Found(path.name, str(path), mark)], watch)[0]
+    state.put(place, mark, digest, seen=seen)
+    return Stored(digest, mark.size, 1, is_tree=False)
+
+
+def _store_folder(
+    store: LocalStore,
+    state: State,
+    path: Path,
+    ignore: Ignore | None,
+    check: Callable[[Scan], None] | None,
+    watch: Watch,
+) -> Stored:
+    if store.root.resolve().is_relative_to(path.resolve()):
+        raise DataError(
+            "the folder contains the store itself", where=str(path), hint="add a folder in it"
+        )
+    seen = state.now()
+    scanned = workspace.scan(path, ignore)
+    if check:
+        check(scanned)
+    kept = state.below(scanned.top)
+    known, unknown = workspace.look_up(scanned, kept)
+    with store.ingest() as ingest:
+        _read(ingest, unknown, known, watch)
+        try:
+            digest = ingest.add_tree(_entries(scanned, known))
+        except StoreError:
+            lost = store.missing(set(known.values()))  # collected, damaged, or never stored
+            again = [found for found in scanned if known[found.path] in lost]
+            if not again:
+                raise
+            _read(ingest, again, known, watch)
+            digest = ingest.add_tree(_entries(scanned, known))
+        for found in unknown:
+            _unchanged(found)
+    workspace.remember(scanned, known, state, kept, seen)
+    note_tree(state, scanned, digest)
+    return Stored(digest, scanned.size, len(scanned), is_tree=True)
+
+
+def note_tree(state: State, scanned: Scan, digest: Digest) -> None:
+    """Keep that what was scanned makes this tree, as far as all of it could be recorded."""
+    kept = state.below(scanned.top)
+    if workspace.unchanged(scanned, kept):
+        state.keep_tree(scanned.top, kept, digest)
+
+
+def _entries(scanned: Scan, known: dict[str, Digest]) -> list[Entry]:
+    return [
+        Entry(found.path, known[found.path], found.mark.size, found.mark.executable)
+        for found in scanned
+    ]
+
+
+def _read(ingest: Ingest, files: Sequence[Found], known: dict[str, Digest], watch: Watch) -> None:
+    if files:
+        digests = _add(ingest, files, watch)
+        known.update(zip((found.path for found in files), digests, strict=True))
+
+
+def _add(ingest: Ingest, files: Sequence[Found], watch: Watch) -> list[Digest]:
+    sources = ingest.add_files([Path(found.absolute) for found in files], watch)
+    for found, source in zip(files, sources, strict=True):
+        if tuple(source.mark[1:]) != tuple(found.mark[:4]):
+            raise _changed(found)
+    return [source.digest for source in sources]
+
+
+def _unchanged(found: Found) -> None:
+    try:
+        now = mark_of(os.stat(found.absolute))  # noqa: PTH116 - a text, quickly
+    except OSError as error:
+        raise _changed(found) from error
+    if now != found.mark:
+        raise _changed(found)
+
+
+def _changed(found: Found) -> DataError:
+    return DataError(
+        "changed while it was being added",
+        where=found.absolute,
+        hint="wait until nothing writes to it, then add it again",
+    )
