@@ -26,7 +26,7 @@ from tricord.core.errors import (
     TricordError,
 )
 from tricord.core.event import Event, EventType
-from tricord.core.protocols import Ledger, Store
+from tricord.core.protocols import Ledger
 from tricord.core.ref import Move, parse_ref
 from tricord.core.run import Origin, Run, Status
 from tricord.core.verdict import Verdict
@@ -64,7 +64,7 @@ class Project:
         self.root = root
         self.clock: Clock = clock or SystemClock()
         self.config = configuration.load(root)
-        self.store: Store = LocalStore(self.folder / "store")
+        self.store = LocalStore(self.folder / "store")
         self.ledger: Ledger = SqliteLedger(self.folder / "ledger.sqlite", self.clock)
         self._records: dict[bytes, Digest] = {}
 

@@ -3,7 +3,8 @@
 Xia et al.: FastCDC, a fast and efficient content-defined chunking approach (USENIX ATC 2016).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from pyfastcdc import FastCDC
 
@@ -13,23 +14,67 @@ BLOCK = 8 << 20
 _CUTTER = FastCDC(min_size=SMALLEST, avg_size=AVERAGE, max_size=LARGEST)
 
 
-def cut(blocks: Iterator[bytes]) -> Iterator[memoryview]:
-    """The chunks of a stream, in order. The same bytes are cut alike however they are blocked.
+ZEROS = bytes(LARGEST)
+"""A cut begins anew at each boundary, so where this much is zero the next chunk is this, unlooked at."""
+_FEW = bytes(64)
 
-    >>> [len(chunk) for chunk in cut(iter([b"abc", b"def"]))]
-    [6]
-    """
+
+class Region(NamedTuple):
+    """Bytes of a stream that lie together, and the lengths of the chunks that they are cut into."""
+
+    data: memoryview
+    lengths: list[int]
+
+    def chunks(self) -> Iterator[memoryview]:
+        """The chunks, in order."""
+        start = 0
+        for length in self.lengths:
+            yield self.data[start : start + length]
+            start += length
+
+
+def regions(blocks: Iterable[bytes]) -> Iterator[Region]:
+    """A stream in chunks, about as much at a time as a block has. However it is blocked, it is cut alike."""
     rest = b""
     for block in blocks:
         held = memoryview(rest + block if rest else block)
-        done = 0
-        for chunk in _CUTTER.cut_buf(held):
-            # the last LARGEST bytes may be cut elsewhere once more is known
-            if len(held) - chunk.offset < LARGEST:
-                break
-            done = chunk.offset + chunk.length
-            yield held[chunk.offset : done]
+        # the last LARGEST bytes may be cut elsewhere once more is known
+        lengths, done = _cut(held, len(held) - LARGEST)
+        if lengths:
+            yield Region(held[:done], lengths)
         rest = bytes(held[done:])
-    held = memoryview(rest)
-    for chunk in _CUTTER.cut_buf(held):
-        yield held[chunk.offset : chunk.offset + chunk.length]
+    if rest:
+        held = memoryview(rest)
+        lengths, done = _cut(held, len(held) - 1)
+        yield Region(held[:done], lengths)
+
+
+def cut(blocks: Iterable[bytes]) -> Iterator[memoryview]:
+    """The chunks of a stream, in order.
+
+    >>> [len(chunk) for chunk in cut([b"abc", b"def"])]
+    [6]
+    """
+    for region in regions(blocks):
+        yield from region.chunks()
+
+
+def _cut(held: memoryview, last: int) -> tuple[list[int], int]:
+    """Lengths of the chunks that begin at `last` or before, and where the last of them ends."""
+    lengths: list[int] = []
+    done = 0
+    while done <= last:
+        if _begins_empty(held, done) and bytes(held[done : done + LARGEST]) == ZEROS:
+            lengths.append(LARGEST)
+            done += LARGEST
+            continue
+        for chunk in _CUTTER.cut_buf(held[done:]):
+            lengths.append(chunk.length)
+            done += chunk.length
+            if done > last or _begins_empty(held, done):
+                break
+    return lengths, done
+
+
+def _begins_empty(held: memoryview, start: int) -> bool:
+    return bytes(held[start : start + 64]) == _FEW

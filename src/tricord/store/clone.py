@@ -7,6 +7,7 @@ import os
 from blake3 import blake3
 
 from tricord.core.artifact import Digest
+from tricord.core.files import write_all
 from tricord.store.digest import CHUNK, of_descriptor
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
@@ -45,10 +46,3 @@ def clone(source: int, target: int) -> Digest:
         hasher.update(buffer[:count])
         write_all(target, buffer[:count])
     return Digest(hasher.hexdigest())
-
-
-def write_all(target: int, data: bytes | memoryview) -> None:
-    """Write all of it: one write may take less than it was given."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(target, rest) :]

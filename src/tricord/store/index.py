@@ -2,19 +2,21 @@
 
 One SQLite file, `index.sqlite`. A row may outlive its pack (a deletion by another process) but never
 speaks of other bytes: packs are named after their content. `refresh` brings it in line with the folder.
+A damaged file is thrown away and made again; where none can be written, the index is held in memory.
 """
 
 import os
 import sqlite3
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from tricord.core.artifact import Digest
-from tricord.core.errors import ObjectCorrupt
+from tricord.core.errors import ObjectCorrupt, StoreError
 from tricord.store import pack as packs
+from tricord.store import recipe
 from tricord.store.faults import in_store
 from tricord.store.pack import Row, Shape
 
@@ -30,10 +32,15 @@ PRAGMA user_version = {_VERSION};
 """
 _MANY = 500
 """Digests in one query: below SQLite's limit of variables in every release."""
-_MARKS = ",".join("?" * _MANY)
-_INSIDE = f"SELECT chunk, object, offset FROM inside WHERE chunk IN ({_MARKS})"  # noqa: S608
-_FIND = f"""SELECT digest, name, offset, length, blob.size, compressed FROM blob
-    JOIN pack ON pack.id = blob.pack WHERE shape = ? AND digest IN ({_MARKS})"""  # noqa: S608
+_INSIDE = "SELECT chunk, object, offset FROM inside WHERE chunk IN ({})"
+_FIND = """SELECT digest, name, offset, length, blob.size, compressed FROM blob
+    JOIN pack ON pack.id = blob.pack WHERE shape = ? AND digest IN ({})"""
+_STATEMENTS = {
+    (text, marks): text.format(",".join("?" * marks))
+    for text in (_INSIDE, _FIND)
+    for marks in (1, 16, _MANY)
+}
+T = TypeVar("T")
 
 
 class Place(NamedTuple):
@@ -49,70 +56,98 @@ class Index:
     def __init__(self, root: Path) -> None:
         self._path = root / "index.sqlite"
         self._packs = root / "packs"
+        self._objects = root / "objects"
         self._lock = threading.RLock()
         self._database: sqlite3.Connection | None = None
+        self._inherited: sqlite3.Connection | None = None
+        self._process = os.getpid()
+        self._in_memory = False
         self._seen: tuple[int, ...] = ()
+
+    def __del__(self) -> None:
+        self.close()
 
     def find(self, digest: Digest, shape: Shape) -> Place | None:
         """Where a blob is; None where no pack has it."""
         return self.find_many([digest], shape).get(digest)
 
-    def find_many(self, digests: Iterable[Digest], shape: Shape) -> dict[Digest, Place]:
-        """Where blobs are; those that no pack has are left out."""
+    def find_many(
+        self, digests: Iterable[Digest], shape: Shape, *, fresh: bool = True
+    ) -> dict[Digest, Place]:
+        """Where blobs are; those that no pack has are left out.
+
+        Packs that came without their rows (their writer died in between) are looked for if
+        something is not found, unless `fresh` is False.
+        """
         wanted = list(dict.fromkeys(digests))
         found = self._look_up(wanted, shape)
-        if len(found) < len(wanted) and self._stale():
-            self.refresh()
+        if fresh and len(found) < len(wanted) and self._stamp() != self._seen and self.refresh():
             found = self._look_up(wanted, shape)
         return found
 
+    def copies(self, digest: Digest, shape: Shape) -> list[Place]:
+        """Every place of one blob: two writers at once may have stored it twice."""
+
+        def work(database: sqlite3.Connection) -> list[Place]:
+            rows = database.execute(_STATEMENTS[_FIND, 1], (int(shape), bytes.fromhex(digest)))
+            return [Place(name, _row(key, shape, *rest)) for key, name, *rest in rows]
+
+        return self._run(work)
+
     def inside(self, chunks: Sequence[Digest]) -> dict[Digest, tuple[Digest, int]]:
         """Chunks that lie within a plain object: chunk → (object, offset). It may be gone by now."""
-        found: dict[Digest, tuple[Digest, int]] = {}
-        with self._reading() as database:
-            for some in _in_parts(chunks):
-                for chunk, held, offset in database.execute(_INSIDE, some):
+
+        def work(database: sqlite3.Connection) -> dict[Digest, tuple[Digest, int]]:
+            found: dict[Digest, tuple[Digest, int]] = {}
+            for marks, some in _in_parts(chunks):
+                for chunk, held, offset in database.execute(_STATEMENTS[_INSIDE, marks], some):
                     found[Digest(chunk.hex())] = Digest(held.hex()), offset
-        return found
+            return found
+
+        return self._run(work)
 
     def add(self, name: str, size: int, rows: Sequence[Row]) -> None:
         """Take in a pack that now has its name in the store. Known already: nothing happens."""
-        with self._changing() as database:
-            _insert(database, name, size, rows)
+        self._change(lambda database: _insert(database, name, size, rows))
 
     def add_inside(self, held: Digest, parts: Iterable[tuple[Digest, int]]) -> None:
         """Take in where the chunks of a plain object begin in it."""
-        name = bytes.fromhex(held)
-        with self._changing() as database:
-            database.executemany(
-                "INSERT OR IGNORE INTO inside VALUES (?, ?, ?)",
-                [(bytes.fromhex(chunk), name, offset) for chunk, offset in parts],
-            )
+        rows = [(bytes.fromhex(chunk), bytes.fromhex(held), offset) for chunk, offset in parts]
+        self._change(lambda database: _insert_inside(database, rows))
 
     def drop(self, names: Iterable[str], objects: Iterable[Digest] = ()) -> None:
         """Forget packs, and the chunks of plain objects, that are about to be deleted or are gone."""
-        with self._changing() as database:
-            _drop(database, names)
-            database.executemany(
-                "DELETE FROM inside WHERE object = ?", [(bytes.fromhex(name),) for name in objects]
-            )
+        gone, held = list(names), [(bytes.fromhex(name),) for name in objects]
+
+        def work(database: sqlite3.Connection) -> None:
+            _drop(database, gone)
+            database.executemany("DELETE FROM inside WHERE object = ?", held)
+
+        self._change(work)
 
     def packs(self) -> Mapping[str, int]:
         """Every pack in the index: name → bytes."""
-        with self._reading() as database:
-            return dict(database.execute("SELECT name, size FROM pack ORDER BY name").fetchall())
+        return self._run(_packs)
+
+    def pack_size(self, name: str) -> int | None:
+        """Bytes of a pack; None for one that is not in the index."""
+
+        def work(database: sqlite3.Connection) -> int | None:
+            row = database.execute("SELECT size FROM pack WHERE name = ?", (name,)).fetchone()
+            return row[0] if row else None
+
+        return self._run(work)
 
     def rows(self, shape: Shape | None = None) -> Iterator[Place]:
         """Every blob, sorted by digest; of a blob in two packs both."""
-        with self._reading() as database:
-            found = database.execute(
-                """SELECT digest, shape, name, offset, length, blob.size, compressed FROM blob
-                   JOIN pack ON pack.id = blob.pack WHERE ? IS NULL OR shape = ? ORDER BY digest""",
-                (shape, shape),
-            )
-            while some := found.fetchmany(10_000):
-                for digest, kind, name, offset, length, size, compressed in some:
-                    yield Place(name, _row(digest, kind, offset, length, size, compressed))
+        after = b""
+        while True:
+            some = self._run(lambda database, start=after: _page(database, shape, start))
+            for digest, kind, name, *rest in some:
+                yield Place(name, _row(digest, kind, *rest))
+            if not some:
+                return
+            after = some[-1][0]
 
     def refresh(self) -> bool:
         """Bring it in line with the folder `packs/`; True if anything was different.
@@ -121,41 +156,57 @@ class Index:
         """
         with self._lock:
             stamp = self._stamp()
-            listed = {path.name[: -len(packs.SUFFIX)]: path for path in self._listed()}
+            with in_store(self._packs):
+                listed = self._listed()
             known = self.packs()
             gone = known.keys() - listed.keys()
-            new = listed.keys() - known.keys()
             read: list[tuple[str, int, list[Row]]] = []
-            for name in sorted(new):
-                with suppress(ObjectCorrupt, FileNotFoundError):
-                    read.append((name, listed[name].stat().st_size, packs.read_directory(listed[name])))  # fmt: skip
+            for name in sorted(listed.keys() - known.keys()):
+                with suppress(ObjectCorrupt, FileNotFoundError, PermissionError, IsADirectoryError):
+                    size = listed[name].stat().st_size
+                    read.append((name, size, packs.read_directory(listed[name])))
             if gone or read:
-                with self._changing() as database:
-                    _drop(database, gone)
-                    for name, size, rows in read:
-                        _insert(database, name, size, rows)
+                self._change(lambda database: self._take_in(database, gone, read, listed))
             self._seen = stamp
             return bool(gone or read)
 
     def close(self) -> None:
+        """Let go of the file; the next look-up opens it again."""
         with self._lock:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
+            database, self._database = self._database, None
+            if database is not None and self._process == os.getpid():
+                database.close()
+
+    def _take_in(
+        self,
+        database: sqlite3.Connection,
+        gone: Iterable[str],
+        read: Iterable[tuple[str, int, Sequence[Row]]],
+        listed: Mapping[str, Path],
+    ) -> None:
+        _drop(database, gone)
+        for name, size, rows in read:
+            _insert(database, name, size, rows)
+            for row in rows:
+                if row.shape == Shape.RECIPE and self._is_plain(row.digest):
+                    with suppress(ObjectCorrupt, ValueError, FileNotFoundError):
+                        _insert_inside(database, _inside_rows(row, listed[name]))
+
+    def _is_plain(self, digest: Digest) -> bool:
+        return (self._objects / digest[:2] / digest[2:]).exists()
 
     def _look_up(self, wanted: Sequence[Digest], shape: Shape) -> dict[Digest, Place]:
-        found: dict[Digest, Place] = {}
-        with self._reading() as database:
-            for some in _in_parts(wanted):
-                for digest, name, offset, length, size, compressed in database.execute(
-                    _FIND, [int(shape), *some]
-                ):
-                    row = _row(digest, shape, offset, length, size, compressed)
-                    found[row.digest] = Place(name, row)
-        return found
+        def work(database: sqlite3.Connection) -> dict[Digest, Place]:
+            found: dict[Digest, Place] = {}
+            for marks, some in _in_parts(wanted):
+                rows = database.execute(_STATEMENTS[_FIND, marks], (int(shape), *some))
+                for digest, name, offset, length, size, compressed in rows:
+                    key = Digest(digest.hex())
+                    row = Row(shape, key, offset, length, size, bool(compressed))
+                    found[key] = Place(name, row)
+            return found
 
-    def _stale(self) -> bool:
-        return self._stamp() != self._seen
+        return self._run(work)
 
     def _stamp(self) -> tuple[int, ...]:
         try:
@@ -164,33 +215,55 @@ class Index:
             return ()
         return status.st_mtime_ns, status.st_ino, status.st_nlink
 
-    def _listed(self) -> list[Path]:
+    def _listed(self) -> dict[str, Path]:
         with suppress(FileNotFoundError), os.scandir(self._packs) as found:
-            return [Path(entry.path) for entry in found if entry.name.endswith(packs.SUFFIX)]
-        return []
+            return {
+                entry.name[: -len(packs.SUFFIX)]: Path(entry.path)
+                for entry in found
+                if entry.name.endswith(packs.SUFFIX)
+            }
+        return {}
 
-    @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection]:
-        with self._lock, in_store(self._path):
-            yield self._open()
+    def _change(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        def transaction(database: sqlite3.Connection) -> None:
+            if database.in_transaction:  # a refresh within one
+                work(database)
+                return
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                work(database)
+            except BaseException:
+                if database.in_transaction:
+                    database.rollback()
+                raise
+            database.commit()
 
-    @contextmanager
-    def _changing(self) -> Generator[sqlite3.Connection]:
+        self._run(transaction)
+
+    def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do it; on a damaged file with a new one, and where a file cannot be, in memory."""
         with self._lock, in_store(self._path):
-            database = self._open()
-            with database:
-                database.execute("BEGIN IMMEDIATE")
-                yield database
+            try:
+                return work(self._open())
+            except sqlite3.Error as error:
+                _raise_if_busy(error, self._path)
+                self.close()
+            if not self._in_memory:
+                try:
+                    self._discard()
+                    return work(self._open())
+                except (sqlite3.Error, OSError) as error:
+                    _raise_if_busy(error, self._path)
+                    self.close()
+                    self._in_memory = True
+            return work(self._open())
 
     def _open(self) -> sqlite3.Connection:
+        if self._process != os.getpid():  # after a fork the connection is the parent's
+            self._inherited, self._database = self._database, None
+            self._process = os.getpid()
         if self._database is None:
-            try:
-                self._database = self._connected()
-            except sqlite3.DatabaseError as error:
-                if "locked" in str(error):
-                    raise
-                self._discard()
-                self._database = self._connected()
+            self._database = _connected(":memory:" if self._in_memory else str(self._path))
             self.refresh()
         return self._database
 
@@ -198,26 +271,61 @@ class Index:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
 
-    def _connected(self) -> sqlite3.Connection:
-        database = sqlite3.connect(
-            self._path, timeout=60, isolation_level=None, check_same_thread=False
-        )
-        try:
-            # it can be made again from the packs, so it need not be durable itself
-            database.execute("PRAGMA synchronous = OFF")
-            database.execute("PRAGMA journal_mode = WAL")
-            database.execute("PRAGMA temp_store = MEMORY")
+
+def _connected(path: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+    try:
+        # it can be made again from the packs, so it need not be durable itself
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA temp_store = MEMORY")
+        version = database.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0:
+            database.execute("BEGIN IMMEDIATE")  # another process may be making the tables
             version = database.execute("PRAGMA user_version").fetchone()[0]
             if version == 0:
-                with suppress(sqlite3.OperationalError):  # another process made the tables
-                    database.executescript(f"BEGIN IMMEDIATE; {_TABLES} COMMIT;")
-            elif version != _VERSION:
-                raise sqlite3.DatabaseError("an index of another version")
-            database.execute("SELECT count(*) FROM pack").fetchone()
-        except BaseException:
-            database.close()
-            raise
-        return database
+                for statement in _TABLES.split(";\n"):
+                    database.execute(statement)
+                version = _VERSION
+            database.commit()
+        if version != _VERSION:
+            raise sqlite3.DatabaseError("an index of another version")
+        database.execute("SELECT count(*) FROM pack").fetchone()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _raise_if_busy(error: Exception, path: Path) -> None:
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        raise StoreError(
+            "the index is in use by another process for more than a minute",
+            where=str(path),
+            hint="wait for it to end, then do the same again",
+        ) from error
+
+
+def _packs(database: sqlite3.Connection) -> Mapping[str, int]:
+    return dict(database.execute("SELECT name, size FROM pack ORDER BY name").fetchall())
+
+
+def _page(
+    database: sqlite3.Connection, shape: Shape | None, after: bytes
+) -> list[tuple[bytes, int, str, int, int, int, int]]:
+    """Rows of the next some thousand digests; all rows of a digest together."""
+    last = database.execute(
+        "SELECT max(digest) FROM (SELECT digest FROM blob WHERE digest > ? AND (? IS NULL OR shape = ?) ORDER BY digest LIMIT 10000)",
+        (after, shape, shape),
+    ).fetchone()[0]
+    if last is None:
+        return []
+    return database.execute(
+        """SELECT digest, shape, name, offset, length, blob.size, compressed FROM blob
+           JOIN pack ON pack.id = blob.pack
+           WHERE digest > ? AND digest <= ? AND (? IS NULL OR shape = ?) ORDER BY digest""",
+        (after, last, shape, shape),
+    ).fetchall()
 
 
 def _insert(database: sqlite3.Connection, name: str, size: int, rows: Sequence[Row]) -> None:
@@ -225,30 +333,45 @@ def _insert(database: sqlite3.Connection, name: str, size: int, rows: Sequence[R
     if not made.rowcount:
         return
     ((number,),) = database.execute("SELECT id FROM pack WHERE name = ?", (name,))
+    unhex = bytes.fromhex
     database.executemany(
         "INSERT OR REPLACE INTO blob VALUES (?, ?, ?, ?, ?, ?, ?)",
         sorted(
-            (bytes.fromhex(row.digest), int(row.shape), number, row.offset, row.length, row.size, int(row.compressed))
-            for row in rows
+            (unhex(digest), int(shape), number, offset, length, full, int(compressed))
+            for shape, digest, offset, length, full, compressed in rows
         ),
-    )  # fmt: skip
+    )
+
+
+def _insert_inside(database: sqlite3.Connection, rows: Iterable[tuple[bytes, bytes, int]]) -> None:
+    database.executemany("INSERT OR IGNORE INTO inside VALUES (?, ?, ?)", rows)
+
+
+def _inside_rows(row: Row, path: Path) -> list[tuple[bytes, bytes, int]]:
+    """Where the chunks of a plain object lie in it, from its recipe in a pack."""
+    with path.open("rb", buffering=0) as file:
+        data = packs.decode(row, os.pread(file.fileno(), row.length, row.offset))
+    rows: list[tuple[bytes, bytes, int]] = []
+    offset = 0
+    for part in recipe.parse(data):
+        rows.append((bytes.fromhex(part.digest), bytes.fromhex(row.digest), offset))
+        offset += part.size
+    return rows
 
 
 def _drop(database: sqlite3.Connection, names: Iterable[str]) -> None:
     gone = [(name,) for name in names]
-    database.executemany(
-        "DELETE FROM blob WHERE pack = (SELECT id FROM pack WHERE name = ?)",
-        gone,
-    )
+    database.executemany("DELETE FROM blob WHERE pack = (SELECT id FROM pack WHERE name = ?)", gone)
     database.executemany("DELETE FROM pack WHERE name = ?", gone)
 
 
 def _row(digest: bytes, shape: int, offset: int, length: int, size: int, compressed: int) -> Row:
-    return Row(Shape(shape), Digest(digest.hex()), offset, length, size, bool(compressed))
+    return Row(packs.SHAPES[shape], Digest(digest.hex()), offset, length, size, bool(compressed))
 
 
-def _in_parts(digests: Sequence[Digest]) -> Iterator[list[bytes | None]]:
-    """As many at a time as the statements have marks; NULL, which equals nothing, fills the last up."""
+def _in_parts(digests: Sequence[Digest]) -> Iterator[tuple[int, list[bytes | None]]]:
+    """As many at a time as a statement has marks; NULL, which equals nothing, fills the last up."""
     for start in range(0, len(digests), _MANY):
-        some = digests[start : start + _MANY]
-        yield [*map(bytes.fromhex, some), *([None] * (_MANY - len(some)))]
+        some = [*map(bytes.fromhex, digests[start : start + _MANY])]
+        marks = 1 if len(some) == 1 else 16 if len(some) <= 16 else _MANY
+        yield marks, [*some, *([None] * (marks - len(some)))]

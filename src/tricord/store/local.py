@@ -1,26 +1,28 @@
 """The store as a local folder. What it promises is specified in docs/reference/store-format.md."""
 
 import os
-import re
 import shutil
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from tricord.core.artifact import Digest, parse_digest, short
-from tricord.core.errors import DataError, ObjectCorrupt, ObjectMissing, StoreError
+from tricord.core.errors import DataError, StoreError
 from tricord.store import digest as digests
+from tricord.store import listing, writing
 from tricord.store import tree as trees
-from tricord.store import writing
-from tricord.store.clone import clone
+from tricord.store.checkout import Writer, fill_any
 from tricord.store.faults import in_store
+from tricord.store.index import Index
+from tricord.store.ingest import Ingest
+from tricord.store.pack import Shape
+from tricord.store.progress import Watch, quiet
+from tricord.store.reading import Reader, corrupt
+from tricord.store.views import make_view, view
 
 _AT_ONCE = 10_000
-"""Files of a tree that are staged before they get their names: bounds what a killed put has to redo."""
-_THREADS = 8
-"""They wait for `fsync`: the file system commits its journal once for several that wait together."""
-_PREFIX, _REST = re.compile(r"[0-9a-f]{2}"), re.compile(r"[0-9a-f]{62}")
+"""Blobs that are looked up together."""
 
 
 class LocalStore:
@@ -31,37 +33,35 @@ class LocalStore:
     >>> store = LocalStore(Path(folder.name) / "store")
     >>> store.read(store.put_bytes(b"flights"))
     b'flights'
-    >>> folder.cleanup()
+    >>> store.close(); folder.cleanup()
     """
 
     def __init__(self, root: Path) -> None:
         """Open the store at `root`, or make one there. StoreError if that folder is something else."""
         self.root = root.absolute()
-        self._objects = self.root / "objects"
-        self._trees = self.root / "trees"
+        self._version = writing.open_format(self.root)
+        self.index = Index(self.root)
+        self.reader = Reader(self.root, self.index)
         self._swept = False
-        if not writing.check_format(self.root):
-            writing.create(self.root)
+
+    def close(self) -> None:
+        """Let go of the index's file. The store may be used on: it opens it again."""
+        self.index.close()
+
+    # -- putting -----------------------------------------------------------------------------
 
     def put_bytes(self, data: bytes) -> Digest:
         """Store bytes as a file. Durable when it returns. StorageFull, StoreError."""
-        self._sweep()
-        digest = digests.of_bytes(data)
-        with writing.working_area(self.root) as area:
-            place = writing.place_of(self._objects, digest)
-            writing.publish([writing.stage_bytes(data, digest, place, area)], self._objects)
-        return digest
+        with self.ingest() as ingest:
+            return ingest.add_bytes(data)
 
-    def put_file(self, source: Path) -> Digest:
-        """Store a file's content. Durable when it returns.
+    def put_file(self, source: Path, *, consume: bool = False) -> Digest:
+        """Store a file's content. Durable when it returns. `consume`: a scratch file, which may be taken over.
 
         DataError if it cannot be read, is no regular file, or changes meanwhile; StorageFull, StoreError.
         """
-        self._sweep()
-        with writing.working_area(self.root) as area:
-            staged, _ = writing.stage_file(source, self._objects, area)
-            writing.publish([staged], self._objects)
-        return staged.digest
+        with self.ingest() as ingest:
+            return ingest.add_file(source, consume=consume).digest
 
     def put_tree(self, source: Path) -> Digest:
         """Store a folder: every file below it, and a tree that lists them. Durable when it returns.
@@ -73,68 +73,160 @@ class LocalStore:
             raise DataError(
                 "the folder contains the store itself", where=str(source), hint="add a folder in it"
             )
-        self._sweep()
         files = trees.scan(source)
-        entries: list[trees.Entry] = []
-        origins: list[writing.Source] = []
-        with writing.working_area(self.root) as area:
-            for start in range(0, len(files), _AT_ONCE):
-                batch = files[start : start + _AT_ONCE]
-                with ThreadPoolExecutor(_THREADS) as pool:
-                    paths = [path for _, path in batch]
-                    staged = list(
-                        pool.map(writing.stage_file, paths, repeat(self._objects), repeat(area))
-                    )
-                writing.publish([item for item, _ in staged], self._objects)
-                for (path, _), (item, origin) in zip(batch, staged, strict=True):
-                    entries.append(trees.Entry(path, item.digest, item.size, origin.executable))
-                    origins.append(origin)
-            for origin in origins:
-                origin.unchanged()
+        with self.ingest() as ingest:
+            added = ingest.add_files([path for _, path in files])
+            for found in added:
+                found.unchanged()
             if trees.scan(source) != files:
                 raise writing.changed(source)
-            data = trees.encode(entries)
-            digest = digests.of_tree_bytes(data)
-            place = writing.place_of(self._trees, digest)
-            writing.publish([writing.stage_bytes(data, digest, place, area)], self._trees)
-        return digest
+            return ingest.add_tree(
+                trees.Entry(path, found.digest, found.size, found.executable)
+                for (path, _), found in zip(files, added, strict=True)
+            )
+
+    @contextmanager
+    def ingest(self) -> Generator[Ingest]:
+        """Many puts with one lock, durable together when the block ends well; nothing is kept when it raises."""
+        if not self._swept:
+            self._swept = True
+            if self._version < writing.FORMAT:
+                writing.upgrade(self.root)
+                self._version = writing.FORMAT
+            writing.sweep(self.root)
+        with writing.working_area(self.root) as area:
+            ingest = Ingest(self.root, self.index, area, self.missing)
+            try:
+                yield ingest
+                ingest.publish()
+            finally:
+                ingest.close()
+
+    # -- asking ------------------------------------------------------------------------------
 
     def has(self, digest: Digest) -> bool:
-        """True if a file or tree of that digest is stored."""
-        return self._file(digest).exists() or self._tree(digest).exists()
+        """True if a file or tree of that digest is stored, a large file with all its chunks."""
+        return not self.missing([digest])
+
+    def missing(self, digests: Iterable[Digest]) -> set[Digest]:
+        """Of these, those that are not stored: a large file is if all its chunks are, a tree if its list is."""
+        return self.reader.missing(digests)
+
+    def is_tree(self, digest: Digest) -> bool:
+        """False for a file, True for a tree. ObjectMissing where there is neither."""
+        parse_digest(digest)
+        reader = self.reader
+        if reader.places([digest], Shape.FILE) or reader.plain(digest) or reader.places([digest], Shape.RECIPE):  # fmt: skip
+            return False
+        if reader.places([digest], Shape.TREE) or reader.old_tree(digest):
+            return True
+        raise reader.lost(digest)
 
     def size(self, digest: Digest) -> int:
         """Bytes of a file's content, or of all files of a tree. ObjectMissing, ObjectCorrupt."""
-        if self._is_tree(digest):
-            return sum(entry.size for entry in self._entries(digest))
-        with in_store(self.root):
-            return self._file(digest).stat().st_size
+        if self.is_tree(digest):
+            return sum(entry.size for entry in self.entries(digest))
+        return self._file_size(digest)
 
     def read(self, digest: Digest) -> bytes:
         """The bytes of a file, checked against the digest. ObjectMissing, ObjectCorrupt."""
-        path = self.path(digest)
-        with in_store(path):
-            data = path.read_bytes()
+        if self.is_tree(digest):
+            raise _not_a_file(digest)
+        data = self.reader.blob(digest, Shape.FILE)
+        if data is not None:
+            return data
+        if path := self.reader.plain(digest):
+            with in_store(path):
+                data = path.read_bytes()
+        else:
+            path = self.root
+            data = b"".join(self.reader.chunks(digest, self.reader.parts(digest) or ()))
         if digests.of_bytes(data) != digest:
-            raise _corrupt(digest, path, "its bytes do not match its digest")
+            raise corrupt(digest, path, "its bytes do not match its digest")
         return data
 
+    def open(self, digest: Digest) -> BinaryIO:
+        """A file as a seekable stream that is checked part by part, as it is read. ObjectMissing, ObjectCorrupt."""
+        if self.is_tree(digest):
+            raise _not_a_file(digest)
+        return self.reader.open(digest)
+
     def path(self, digest: Digest) -> Path:
-        """A file's own place in the store: to be read, never written. ObjectMissing."""
-        if self._is_tree(digest):
-            raise StoreError(
-                f"{short(digest)} is a tree, not a file",
-                hint="take its files from tree(), or checkout()",
-            )
-        return self._file(digest)
+        """A file's own place in the store: to be read, never written; valid until a `gc`. ObjectMissing.
+
+        What lies in a pack is written out for it, once.
+        """
+        if self.is_tree(digest):
+            raise _not_a_file(digest)
+        if not self.reader.places([digest], Shape.FILE) and (plain := self.reader.plain(digest)):
+            return plain
+        seen = view(self.root, digest, self._file_size(digest))
+        if seen is None:
+            seen = make_view(self.root, digest, lambda to: fill_any(self.reader, digest, to))
+        return seen
 
     def tree(self, digest: Digest) -> Mapping[str, Digest]:
         """The files of a tree: relative POSIX path → digest, sorted. ObjectMissing, ObjectCorrupt."""
-        if not self._is_tree(digest):
+        return {entry.path: entry.digest for entry in self.entries(digest)}
+
+    def entries(self, digest: Digest) -> tuple[trees.Entry, ...]:
+        """The files of a tree, sorted by path. ObjectMissing, ObjectCorrupt."""
+        if not self.is_tree(digest):
             raise StoreError(
                 f"{short(digest)} is a file, not a tree", hint="read() or path() give it"
             )
-        return {entry.path: entry.digest for entry in self._entries(digest)}
+        data = self.reader.blob(digest, Shape.TREE)
+        path = self.root
+        if data is None:
+            path = writing.place_of(self.root / "trees", digest)
+            with in_store(path):
+                data = path.read_bytes()
+            if digests.of_tree_bytes(data) != digest:
+                raise corrupt(digest, path, "its bytes do not match its digest")
+        try:
+            return trees.decode(data)
+        except ValueError as error:
+            raise corrupt(digest, path, str(error)) from error
+
+    def blobs(self, digest: Digest, *, deep: bool = True) -> Iterator[tuple[Shape, Digest]]:
+        """What a file or tree consists of here.
+
+        A small file: itself. A large one that is kept plain: (FILE, itself), and (RECIPE, itself)
+        where its chunks are known. Another large one: (RECIPE, itself), then its chunks. A tree: itself
+        and, if `deep`, what its files consist of. Nothing is named twice. ObjectMissing, ObjectCorrupt.
+        """
+        if not self.is_tree(digest):
+            yield from self._blobs_of_files([digest])
+            return
+        yield Shape.TREE, digest
+        if deep:
+            files = list(dict.fromkeys(entry.digest for entry in self.entries(digest)))
+            yield from self._blobs_of_files(files)
+
+    def __iter__(self) -> Iterator[Digest]:
+        """Every file and tree; chunks of large files too, which are files like others. Sorted by digest."""
+        found = {place.row.digest for place in self.index.rows()}
+        found.update(digest for digest, _ in listing.plain_objects(self.root))
+        found.update(digest for digest, _ in listing.old_trees(self.root))
+        yield from sorted(found)
+
+    def verify(self) -> Iterator[tuple[Digest, str]]:
+        """Read everything; yield each object that is not what its digest says, with what is wrong."""
+        for digest in self:
+            try:
+                if not self.is_tree(digest):
+                    with self.open(digest) as file:
+                        while file.read(1 << 20):
+                            pass
+                    if (path := self.reader.plain(digest)) and digests.of_file(path) != digest:
+                        yield digest, "its bytes do not match its digest"
+                elif lost := self.missing({entry.digest for entry in self.entries(digest)}):
+                    first = next(e.path for e in self.entries(digest) if e.digest in lost)
+                    yield digest, f"{len(lost)} of its files missing, first {first!r}"
+            except StoreError as error:
+                yield digest, error.what
+
+    # -- writing out -------------------------------------------------------------------------
 
     def checkout(self, digest: Digest, target: Path) -> None:
         """Make `target`, which must not exist, that file or tree: writable, by reflink or copy.
@@ -142,132 +234,88 @@ class LocalStore:
         The bytes are checked on the way, and `target` appears at once and whole.
         ObjectMissing, ObjectCorrupt, StorageFull, StoreError.
         """
-        is_tree = self._is_tree(digest)
+        is_tree = self.is_tree(digest)
         target = target.absolute()
         with in_store(target):
             if os.path.lexists(target):
                 raise _exists(target)
             target.parent.mkdir(parents=True, exist_ok=True)
-            building = target.parent / f".{target.name[:100]}.{os.urandom(6).hex()}"
-            try:
-                if is_tree:
-                    self._build_tree(digest, building)
+        building = target.parent / f".{target.name[:50]}.{os.urandom(6).hex()}"
+        writer = Writer(self.reader, link="auto", replace=False, watch=quiet)
+        try:
+            if is_tree:
+                entries = self.entries(digest)
+                with in_store(building):
+                    building.mkdir()
+                writer.write([(entry, building / entry.path) for entry in entries])
+                with in_store(target):
                     building.rename(target)  # fails on a file, and on a folder that is not empty
-                else:
-                    self._build_file(digest, building, executable=False)
+            else:
+                entry = trees.Entry(target.name, digest, self._file_size(digest), executable=False)
+                writer.write([(entry, building)])
+                with in_store(target):
                     _move_file(building, target)
-            except FileExistsError as error:
-                raise _exists(target) from error
-            finally:
-                if building.is_dir():
-                    shutil.rmtree(building, ignore_errors=True)
-                else:
-                    building.unlink(missing_ok=True)
-
-    def verify(self) -> Iterator[tuple[Digest, str]]:
-        """Read everything; yield each object that is not what its digest says, with what is wrong."""
-        for digest in _names(self._objects):
-            problem = self._problem_of_file(digest)
-            if problem:
-                yield digest, problem
-        for digest in _names(self._trees):
-            problem = self._problem_of_tree(digest)
-            if problem:
-                yield digest, problem
-
-    def __iter__(self) -> Iterator[Digest]:
-        """Every file and tree, sorted within each of the two."""
-        yield from _names(self._objects)
-        yield from _names(self._trees)
-
-    def _sweep(self) -> None:
-        if not self._swept:
-            self._swept = True
-            writing.sweep(self.root)
-
-    def _file(self, digest: Digest) -> Path:
-        return writing.place_of(self._objects, parse_digest(digest))
-
-    def _tree(self, digest: Digest) -> Path:
-        return writing.place_of(self._trees, parse_digest(digest))
-
-    def _is_tree(self, digest: Digest) -> bool:
-        """False for a file; ObjectMissing where there is neither."""
-        if self._file(digest).exists():
-            return False
-        if self._tree(digest).exists():
-            return True
-        raise ObjectMissing(
-            f"no object {short(digest)} in the store", where=str(self.root), hint="tricord verify"
-        )
-
-    def _entries(self, digest: Digest) -> tuple[trees.Entry, ...]:
-        path = self._tree(digest)
-        with in_store(path):
-            data = path.read_bytes()
-        if digests.of_tree_bytes(data) != digest:
-            raise _corrupt(digest, path, "its bytes do not match its digest")
-        try:
-            return trees.decode(data)
-        except ValueError as error:
-            raise _corrupt(digest, path, str(error)) from error
-
-    def _build_tree(self, digest: Digest, folder: Path) -> None:
-        folder.mkdir()
-        made = {folder}
-        for entry in self._entries(digest):
-            path = folder / entry.path
-            if path.parent not in made:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                made.add(path.parent)
-            self._build_file(entry.digest, path, executable=entry.executable)
-
-    def _build_file(self, digest: Digest, path: Path, *, executable: bool) -> None:
-        origin = self._file(digest)
-        try:
-            source = os.open(origin, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError as error:
-            raise ObjectMissing(
-                f"no object {short(digest)} in the store",
-                where=f"{self.root}, for {path.name}",
-                hint="tricord verify",
-            ) from error
-        try:
-            mode = 0o777 if executable else 0o666  # less the process's umask
-            target = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-            try:
-                found = clone(source, target)
-            finally:
-                os.close(target)
-        finally:
-            os.close(source)
-        if found != digest:
-            raise _corrupt(digest, origin, "its bytes do not match its digest")
-
-    def _problem_of_file(self, digest: Digest) -> str | None:
-        try:
-            found = digests.of_file(self._file(digest))
-        except DataError as error:
-            return error.what
-        return None if found == digest else f"its bytes have the digest {short(found)}"
-
-    def _problem_of_tree(self, digest: Digest) -> str | None:
-        try:
-            entries = self._entries(digest)
         except StoreError as error:
-            return error.what
-        missing = [entry.path for entry in entries if not self._file(entry.digest).exists()]
-        return f"{len(missing)} of its files missing, first {missing[0]!r}" if missing else None
+            if isinstance(error.__cause__, FileExistsError):
+                raise _exists(target) from error
+            raise
+        finally:
+            if building.is_dir():
+                shutil.rmtree(building, ignore_errors=True)
+            else:
+                building.unlink(missing_ok=True)
 
+    def write_files(
+        self,
+        files: Iterable[tuple[trees.Entry, Path]],
+        *,
+        link: str = "auto",
+        watch: Watch = quiet,
+    ) -> None:
+        """Write many files to places of their own: each appears whole and replaces what was there.
 
-def _names(top: Path) -> Iterator[Digest]:
-    with in_store(top):
-        folders = sorted(path for path in top.iterdir() if _PREFIX.fullmatch(path.name))
-    for folder in folders:
-        with in_store(folder):
-            names = sorted(path.name for path in folder.iterdir() if _REST.fullmatch(path.name))
-        for name in names:
-            yield Digest(folder.name + name)
+        `link`: "reflink" or "copy" make files of their own; "hardlink" makes read-only ones that share
+        their bytes with a view, never with what the store relies on; "auto" takes the reflink where the file
+        system has it. Parent folders are made. ObjectMissing before anything is written; ObjectCorrupt, StorageFull.
+        """
+        writer = Writer(self.reader, link=link, replace=True, watch=watch)
+        writer.write([(entry, path.absolute()) for entry, path in files])
+
+    # -- within ------------------------------------------------------------------------------
+
+    def _file_size(self, digest: Digest) -> int:
+        if place := self.reader.places([digest], Shape.FILE).get(digest):
+            return place.row.size
+        if plain := self.reader.plain(digest):
+            with in_store(plain):
+                return plain.stat().st_size
+        parts = self.reader.parts(digest)
+        if parts is None:
+            raise self.reader.lost(digest)
+        return sum(part.size for part in parts)
+
+    def _blobs_of_files(self, files: list[Digest]) -> Iterator[tuple[Shape, Digest]]:
+        given: set[Digest] = set()
+        for start in range(0, len(files), _AT_ONCE):
+            some = files[start : start + _AT_ONCE]
+            small = self.reader.places(some, Shape.FILE)
+            large = self.reader.places([one for one in some if one not in small], Shape.RECIPE)
+            for one in some:
+                plain = one not in small and self.reader.plain(one) is not None
+                if (one in small or plain) and one not in given:
+                    given.add(one)
+                    yield Shape.FILE, one
+                if one in large:
+                    yield Shape.RECIPE, one
+                if plain or one in small:
+                    continue
+                parts = self.reader.parts(one) if one in large else None
+                if parts is None:
+                    raise self.reader.lost(one)
+                for part in parts:
+                    if part.digest not in given:
+                        given.add(part.digest)
+                        yield Shape.FILE, part.digest
 
 
 def _move_file(source: Path, target: Path) -> None:
@@ -280,15 +328,16 @@ def _move_file(source: Path, target: Path) -> None:
         source.rename(target)
 
 
+def _not_a_file(digest: Digest) -> StoreError:
+    return StoreError(
+        f"{short(digest)} is a tree, not a file",
+        hint="take its files from tree(), or checkout()",
+    )
+
+
 def _exists(target: Path) -> StoreError:
     return StoreError(
         "there is something already, and it is not overwritten",
         where=str(target),
         hint="move it away, or choose another place",
-    )
-
-
-def _corrupt(digest: Digest, path: Path, what: str) -> ObjectCorrupt:
-    return ObjectCorrupt(
-        f"object {short(digest)} is damaged: {what}", where=str(path), hint="tricord verify"
     )

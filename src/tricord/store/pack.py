@@ -11,10 +11,10 @@ from typing import NamedTuple
 import zstandard
 from blake3 import blake3
 
+from tricord.core import files
 from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt
 from tricord.store import digest as digests
-from tricord.store.clone import write_all
 
 MAGIC = b"tricord pack 2\n"
 TRAILER = struct.Struct("<QQ32s16s")  # rows, bytes of the directory, its BLAKE3, END
@@ -24,6 +24,7 @@ SUFFIX = ".pack"
 LIMIT = 32 << 20
 """Bytes after which a writer ends a pack and starts the next one."""
 _LEVEL = 1
+_BUFFER = 1 << 20
 _TRIES = 32
 """After so many blobs in a row that do not shrink, only each eighth is tried."""
 
@@ -34,6 +35,9 @@ class Shape(IntEnum):
     FILE = 0  # a small file's bytes, or a chunk of a large one: the same where the bytes are
     TREE = 1  # a folder's list of files; its digest is derived with a key
     RECIPE = 2  # the chunks of the large file that the digest names
+
+
+SHAPES = {int(shape): shape for shape in Shape}
 
 
 class Row(NamedTuple):
@@ -63,8 +67,9 @@ class PackWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[Row] = []
-        self._file = path.open("xb", buffering=1 << 20)
-        self._file.write(MAGIC)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._waiting: list[bytes | memoryview] = [MAGIC]
+        self._weight = 0
         self._offset = len(MAGIC)
         self._vain = 0
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
@@ -95,24 +100,38 @@ class PackWriter:
     ) -> Row:
         """Append a blob in its stored form, as another pack holds it."""
         row = Row(shape, digest, self._offset, len(stored), size, compressed)
-        self._file.write(stored)
-        self._offset += len(stored)
         self.rows.append(row)
+        self._waiting.append(stored)
+        self._offset += len(stored)
+        self._weight += len(stored)
+        if self._weight >= _BUFFER:
+            self._flush()
         return row
 
     def finish(self) -> Pack:
-        """Write directory and trailer and close. What makes it durable is the caller's business."""
+        """Write directory and trailer, make it all durable, and close."""
         directory, trailer = closing(self.rows)
-        self._file.write(directory)
-        self._file.write(trailer)
-        self._file.close()
+        self._waiting += directory, trailer
+        self._flush()
+        os.fchmod(self._file, 0o444)
+        files.sync(self._file)
+        self._close()
         size = self._offset + len(directory) + len(trailer)
         return Pack(name_of(directory), self.path, tuple(self.rows), size)
 
     def abandon(self) -> None:
-        """Close and remove it."""
-        self._file.close()
-        self.path.unlink(missing_ok=True)
+        """Close and remove it. Does nothing to a pack that is finished."""
+        if self._file >= 0:
+            self._close()
+            self.path.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        files.write_all(self._file, b"".join(self._waiting))
+        self._waiting, self._weight = [], 0
+
+    def _close(self) -> None:
+        descriptor, self._file = self._file, -1
+        os.close(descriptor)
 
 
 def closing(rows: Sequence[Row]) -> tuple[bytes, bytes]:
@@ -133,7 +152,7 @@ def parse_directory(directory: bytes) -> list[Row]:
     """The rows of a directory. ValueError where they are not those of one."""
     rows: list[Row] = []
     for shape, compressed, _, length, offset, size, digest in ROW.iter_unpack(directory):
-        rows.append(Row(Shape(shape), Digest(digest.hex()), offset, length, size, bool(compressed)))
+        rows.append(Row(SHAPES[shape], Digest(digest.hex()), offset, length, size, bool(compressed)))  # fmt: skip
     return rows
 
 
@@ -149,20 +168,24 @@ def read_directory(path: Path) -> list[Row]:
             if magic != END or count * ROW.size != length or blake3(directory).digest() != check:
                 raise ValueError("its directory does not match its check sum")
             return parse_directory(directory)
-        except (struct.error, ValueError, OverflowError) as error:
+        except (struct.error, ValueError, OverflowError, KeyError) as error:
             raise ObjectCorrupt(
                 f"a pack is damaged: {error}", where=str(path), hint="tricord verify"
             ) from error
 
 
-def decode(row: Row, stored: bytes) -> bytes:
+def decode(row: Row, stored: bytes | memoryview) -> bytes:
     """The bytes of a blob from its stored form, checked against its digest where the digest says so.
 
     ObjectCorrupt. A recipe is named after the file it makes: `recipe.parse` checks it by itself.
     """
-    data = stored
+    data = b"" if row.compressed else bytes(stored)
     if row.compressed:
         try:
+            if (
+                zstandard.frame_content_size(stored) != row.size
+            ):  # before any memory is taken for it
+                raise ObjectCorrupt(f"{row.digest[:12]} is said to have another size than it has")
             data = zstandard.ZstdDecompressor().decompress(stored, max_output_size=row.size)
         except zstandard.ZstdError as error:
             raise ObjectCorrupt(f"{row.digest[:12]} does not decompress: {error}") from error
@@ -174,12 +197,3 @@ def decode(row: Row, stored: bytes) -> bytes:
 def named(shape: Shape, data: bytes | memoryview) -> Digest:
     """The digest of a file, chunk or tree with these bytes."""
     return digests.of_tree_bytes(bytes(data)) if shape == Shape.TREE else digests.of_bytes(data)
-
-
-def write_whole(path: Path, stored: Sequence[bytes], rows: Sequence[Row]) -> Pack:
-    """A pack from blobs in stored form whose rows say where they lie: what a download writes."""
-    directory, trailer = closing(rows)
-    with path.open("xb") as file:
-        for part in (MAGIC, *stored, directory, trailer):
-            write_all(file.fileno(), part)
-    return Pack(name_of(directory), path, tuple(rows), path.stat().st_size)
