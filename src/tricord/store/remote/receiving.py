@@ -1,0 +1,353 @@
+"""Receiving: content of a remote that a store lacks, by few requests, checked before it gets a name."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from blake3 import blake3
+
+from tricord.core.artifact import Digest, short
+from tricord.core.errors import ObjectCorrupt, ObjectMissing
+from tricord.store import pack as packs
+from tricord.store import recipe as recipes
+from tricord.store import tree as trees
+from tricord.store.faults import in_store
+from tricord.store.ingest import Ingest
+from tricord.store.local import LocalStore
+from tricord.store.pack import Row, Shape
+from tricord.store.progress import Watch, quiet
+from tricord.store.remote.indexing import Catalog, HeldObject, Spot, object_place
+from tricord.store.remote.lanes import in_lanes
+from tricord.store.remote.remote import Remote
+
+GAP = 256 << 10
+"""Bytes that nobody asked for which cost less than another request."""
+SPAN = 8 << 20
+"""Most bytes of one request."""
+_BATCH = 256 << 20
+"""Bytes after which what has arrived is made durable, so that a kill loses no more."""
+
+Blob = tuple[Shape, Digest]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came over: files that were not here, and their stored bytes; and what nobody could give."""
+
+    files: int = 0
+    bytes: int = 0
+    lost: Mapping[Digest, str] = field(default_factory=dict[Digest, str])
+
+    def check(self, where: str) -> "Fetched":
+        """Itself; ObjectMissing or ObjectCorrupt where something did not come, saying what to type."""
+        if self.lost:
+            first, why = next(iter(self.lost.items()))
+            error = ObjectMissing if why == GONE else ObjectCorrupt
+            raise error(
+                f"{len(self.lost)} of what was asked for did not come, first {short(first)}: {why}",
+                where=where,
+                hint="tricord push --repair, from a project that has the content",
+            )
+        return self
+
+
+GONE = "it is not at the remote"
+BROKEN = "what the remote sent is not what the digest says"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One request: part of an object, and the blobs in it."""
+
+    place: str
+    start: int
+    length: int
+    rows: tuple[Row, ...]
+
+
+def fetch(
+    remote: Remote,
+    store: LocalStore,
+    digests: Iterable[Digest],
+    watch: Watch = quiet,
+    *,
+    heads: Iterable[Digest] = (),
+) -> Fetched:
+    """Bring files and trees, with all that they consist of, into a store. Durable when it returns.
+
+    Of the trees in `heads` only the lists of files are brought, for somebody who wants a part. What cannot be
+    had is in `lost` of the answer; everything else has arrived all the same. RemoteError, StorageFull, StoreError.
+    """
+    task = _Fetch(remote, store, watch)
+    whole = list(dict.fromkeys(digests))
+    found = task.trees([*whole, *heads])
+    files = dict.fromkeys(digest for digest in whole if digest not in found)
+    for digest in whole:
+        files.update(dict.fromkeys(entry.digest for entry in found.get(digest, ())))
+    task.files([digest for digest in files if digest not in task.lost])
+    task.enter_trees(found)
+    return Fetched(task.arrived, task.bytes, task.lost)
+
+
+class _Fetch:
+    """One fetch under way."""
+
+    def __init__(self, remote: Remote, store: LocalStore, watch: Watch) -> None:
+        self.remote = remote
+        self.store = store
+        self.watch = watch
+        self.lost: dict[Digest, str] = {}
+        self.arrived = 0
+        self.bytes = 0
+        self._new_trees: dict[Digest, bytes] = {}
+        self._asked_twice: set[Digest] = set()
+
+    @property
+    def catalog(self) -> Catalog:
+        return self.remote.catalog
+
+    def trees(self, digests: Sequence[Digest]) -> dict[Digest, tuple[trees.Entry, ...]]:
+        """The trees among the digests with their files; those that are not in the store are kept for `enter_trees`."""
+        here = self.store.missing(digests)
+        found = {d: self.store.entries(d) for d in dict.fromkeys(digests) if d not in here and self.store.is_tree(d)}  # fmt: skip
+        absent = [digest for digest in dict.fromkeys(digests) if digest in here]
+        wanted = self.catalog.trees(absent) if absent else []
+        for digest, data in self._small([(Shape.TREE, digest) for digest in wanted]).items():
+            try:
+                found[digest] = trees.decode(data)
+                self._new_trees[digest] = data
+            except ValueError:
+                self.lost[digest] = BROKEN
+        return found
+
+    def enter_trees(self, found: Collection[Digest]) -> None:
+        """Name the new trees, now that their files are here (S3)."""
+        new = {digest: data for digest, data in self._new_trees.items() if digest in found}
+        if new:
+            with self.store.ingest() as ingest:
+                for digest, data in new.items():
+                    ingest.add_blob(Shape.TREE, digest, data)
+
+    def files(self, digests: Sequence[Digest]) -> None:
+        lacking = self.store.missing(digests)
+        ordered = [digest for digest in digests if digest in lacking]
+        if not ordered:
+            return
+        not_small = set(self.catalog.lacking(Shape.FILE, ordered))
+        small = [digest for digest in ordered if digest not in not_small]
+        large = [digest for digest in ordered if digest in not_small]
+        self._blobs(small, counted=True)
+        self._large(large)
+
+    def _large(self, digests: Sequence[Digest]) -> None:
+        """Files that are no blob: as they are, or by those chunks that are not here."""
+        whole: list[HeldObject] = []
+        by_chunks: dict[Digest, bytes] = {}
+        packed: list[Blob] = []
+        for digest in digests:
+            held = self.catalog.contents.objects.get(digest)
+            if held is None and self.catalog.has_blob(Shape.RECIPE, digest):
+                packed.append((Shape.RECIPE, digest))
+            elif held is None:
+                self.lost.setdefault(digest, GONE)
+            elif sum(size for _, size in self._lacking_chunks(held.recipe)) * 2 < held.size:
+                by_chunks[digest] = held.recipe
+            else:
+                whole.append(held)
+        by_chunks |= self._small(packed)
+        for held in whole:
+            self._whole(held)
+        self._by_chunks(by_chunks)
+
+    def _by_chunks(self, by_recipe: Mapping[Digest, bytes]) -> None:
+        wanted: dict[Digest, None] = {}
+        for recipe in by_recipe.values():
+            wanted.update(dict.fromkeys(chunk for chunk, _ in self._lacking_chunks(recipe)))
+        self._blobs(list(wanted), counted=False)
+        if not by_recipe:
+            return
+        with self.store.ingest() as ingest:
+            for digest, recipe in by_recipe.items():
+                missing = [
+                    part.digest for part in recipes.parse(recipe) if part.digest in self.lost
+                ]
+                if missing:
+                    self.lost[digest] = self.lost[missing[0]]
+                elif not self._makes(recipe, digest):
+                    self.lost[digest] = BROKEN
+                else:
+                    ingest.add_blob(Shape.RECIPE, digest, recipe)
+                    self.arrived += 1
+        for chunk in wanted:
+            self.lost.pop(chunk, None)
+
+    def _makes(self, recipe: bytes, digest: Digest) -> bool:
+        """Is it that file which these chunks, now in the store, make? A recipe itself cannot say so (R4)."""
+        hasher = blake3()
+        for chunk in self.store.reader.chunks(digest, recipes.parse(recipe)):
+            hasher.update(chunk)
+        return hasher.hexdigest() == digest
+
+    def _lacking_chunks(self, recipe: bytes) -> list[tuple[Digest, int]]:
+        parts = dict(recipes.parse(recipe))
+        absent = self.store.reader.absent(set(parts))
+        return [(chunk, size) for chunk, size in parts.items() if chunk in absent]
+
+    def _whole(self, held: HeldObject) -> None:
+        """A large file as one object: what had come before a kill is continued."""
+        with self.store.ingest() as ingest:
+            target = self._partial(held.digest, ingest)
+            try:
+                before = target.stat().st_size if target.exists() else 0
+                self.remote.backend.get_to(object_place(held.digest), target)
+                self.bytes += target.stat().st_size - before
+                ingest.add_plain(held.digest, target)
+                self.arrived += 1
+                self.watch(held.size, 1, short(held.digest))
+            except ObjectMissing:
+                self.lost[held.digest] = GONE
+            except ObjectCorrupt:
+                self.lost[held.digest] = BROKEN
+                target.unlink(missing_ok=True)
+
+    def _partial(self, digest: Digest, ingest: Ingest) -> Path:
+        if self.remote.cache is None:
+            return ingest.area / digest
+        folder = self.remote.cache / "partial"
+        with in_store(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder / digest
+
+    def _blobs(self, digests: Sequence[Digest], *, counted: bool) -> None:
+        """Small files and chunks into the store, in stored form, a batch at a time."""
+        spans = self._spans([(Shape.FILE, digest) for digest in digests])
+        failed: dict[Digest, str] = {}
+        for batch in _batches(spans):
+            with self.store.ingest() as ingest:
+                for span, data in in_lanes(self._get, batch):
+                    self._enter(span, data, ingest, failed, counted=counted)
+        if failed:
+            self._elsewhere(failed, counted=counted)
+
+    def _enter(
+        self, span: Span, data: bytes | None, ingest: Ingest, failed: dict[Digest, str], *, counted: bool
+    ) -> None:  # fmt: skip
+        good = 0
+        for row in span.rows:
+            if data is None:
+                failed[row.digest] = span.place
+                continue
+            at = row.offset - span.start
+            try:
+                ingest.add_stored(row, data[at : at + row.length])
+                good += 1
+            except ObjectCorrupt:
+                failed[row.digest] = span.place
+        self.bytes += len(data or b"")
+        self.arrived += good if counted else 0
+        self.watch(span.length, good, "")
+
+    def _elsewhere(self, failed: Mapping[Digest, str], *, counted: bool) -> None:
+        """Blobs that were gone or damaged where they should be: asked for again, then from where else they are."""
+        again = [digest for digest in failed if digest not in self._asked_twice]
+        self._asked_twice.update(again)
+        if again:
+            self._blobs(again, counted=counted)
+        failed = {digest: place for digest, place in failed.items() if digest not in again}
+        if not failed:
+            return
+        self._avoid(failed.values())
+        for digest in failed:
+            if self.catalog.spot(Shape.FILE, digest) is None:
+                self.lost[digest] = BROKEN
+        self._blobs([digest for digest in failed if digest not in self.lost], counted=counted)
+
+    def _avoid(self, places: Iterable[str]) -> None:
+        bad = set(places)
+        held = self.catalog.contents
+        self.remote.forget(
+            packs=[name for name, pack in held.packs.items() if pack.place in bad],
+            objects=[digest for digest, each in held.objects.items() if each.place in bad],
+        )
+
+    def _small(self, blobs: Sequence[Blob]) -> dict[Digest, bytes]:
+        """Trees and recipes, in memory, checked."""
+        found: dict[Digest, bytes] = {}
+        failed: dict[Digest, tuple[Shape, str]] = {}
+        for span, data in in_lanes(self._get, self._spans(blobs)):
+            self.bytes += len(data or b"")
+            for row in span.rows:
+                at = row.offset - span.start
+                try:
+                    if data is None:
+                        raise ObjectCorrupt("gone")
+                    found[row.digest] = _decoded(row, data[at : at + row.length])
+                except ObjectCorrupt:
+                    failed[row.digest] = row.shape, span.place
+        if failed:
+            self._avoid(place for _, place in failed.values())
+            again = [(shape, digest) for digest, (shape, _) in failed.items()]
+            for shape, digest in again:
+                if self.catalog.spot(shape, digest) is None:
+                    self.lost[digest] = BROKEN
+            found |= self._small([blob for blob in again if blob[1] not in self.lost])
+        return found
+
+    def _spans(self, blobs: Sequence[Blob]) -> list[Span]:
+        spots: list[Spot] = []
+        for shape, digest in blobs:
+            spot = self.catalog.spot(shape, digest)
+            if spot is None:
+                self.lost[digest] = GONE
+            else:
+                spots.append(spot)
+        return list(spans(spots))
+
+    def _get(self, span: Span) -> bytes | None:
+        """The bytes of a span; None where the object is gone."""
+        try:
+            return self.remote.backend.get(span.place, span.start, span.length)
+        except ObjectMissing:
+            return None
+
+
+def spans(spots: Iterable[Spot]) -> Iterator[Span]:
+    """The requests that bring these blobs: neighbours come together."""
+    by_place: dict[str, list[Row]] = defaultdict(list)
+    for place, row in spots:
+        by_place[place].append(row)
+    for place, rows in sorted(by_place.items()):
+        rows.sort(key=lambda row: row.offset)
+        start = end = rows[0].offset
+        some: list[Row] = []
+        for row in rows:
+            if some and (row.offset - end > GAP or row.offset + row.length - start > SPAN):
+                yield Span(place, start, end - start, tuple(some))
+                some, start = [], row.offset
+            some.append(row)
+            end = max(end, row.offset + row.length) if len(some) > 1 else row.offset + row.length
+        yield Span(place, start, end - start, tuple(some))
+
+
+def _batches(all_spans: Sequence[Span]) -> Iterator[list[Span]]:
+    batch: list[Span] = []
+    size = 0
+    for span in all_spans:
+        batch.append(span)
+        size += span.length
+        if size >= _BATCH:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _decoded(row: Row, stored: bytes) -> bytes:
+    data = packs.decode(row, stored)
+    if row.shape == Shape.RECIPE:
+        try:
+            recipes.parse(data)
+        except ValueError as error:
+            raise ObjectCorrupt(str(error)) from error
+    return data

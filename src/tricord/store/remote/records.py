@@ -1,0 +1,204 @@
+"""Records: what a project knows about its datasets, models and releases, shared at a remote by compare-and-swap."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tricord.core import canonical
+from tricord.core.artifact import Artifact, Digest, Kind, parse_digest, short
+from tricord.core.canonical import JSON
+from tricord.core.errors import ObjectMissing, RefConflict, RemoteError, TricordError
+from tricord.core.ref import Move, parse_ref
+from tricord.store.remote.backend import Backend
+
+VERSION = "records/1"
+FOLDER = "records"
+_TRIES = 16
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
+
+
+class Step(NamedTuple):
+    """One move of a ref as a record keeps it."""
+
+    old: Digest | None
+    new: Digest | None
+    actor: str
+    when: float
+    why: str
+    verdict: Digest | None
+
+    @classmethod
+    def of(cls, move: Move) -> "Step":
+        return cls(move.old, move.new, move.actor, move.when, move.why, move.verdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a project shares: facts, histories of refs, and which content it keeps at the remote."""
+
+    project: str
+    artifacts: tuple[Artifact, ...] = ()
+    moves: Mapping[str, tuple[Step, ...]] = field(default_factory=dict[str, tuple[Step, ...]])
+    held: frozenset[Digest] = frozenset()
+
+    def to_bytes(self) -> bytes:
+        rows: list[JSON] = [
+            [each.digest, str(each.kind), each.format, each.size, dict(each.meta)]
+            for each in sorted(self.artifacts, key=_identity)
+        ]
+        moves: dict[str, JSON] = {
+            ref: [list(step) for step in steps] for ref, steps in self.moves.items()
+        }
+        return canonical.encode(
+            {"tricord": VERSION, "project": self.project, "artifacts": rows, "moves": moves, "held": sorted(self.held)}
+        )  # fmt: skip
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> "Record":
+        """RemoteError where the bytes are not those of a record."""
+        try:
+            found: dict[str, Any] = json.loads(data)
+            if found.get("tricord") != VERSION:
+                raise ValueError(f"it is of version {found.get('tricord')!r}")
+            moves = {ref: tuple(_step(row) for row in rows) for ref, rows in found["moves"].items()}
+            for ref in moves:
+                parse_ref(ref)
+            return cls(
+                str(found["project"]),
+                tuple(_artifact(*row) for row in found["artifacts"]),
+                moves,
+                frozenset(parse_digest(digest) for digest in found["held"]),
+            )
+        except (ValueError, TypeError, KeyError, AttributeError, TricordError) as error:
+            raise RemoteError(
+                f"a record of the remote cannot be read: {error}",
+                where=where,
+                hint="pip install --upgrade tricord, or tricord push --repair",
+            ) from error
+
+    @property
+    def by_digest(self) -> dict[Digest, Artifact]:
+        return {each.digest: each for each in self.artifacts}
+
+
+def _identity(artifact: Artifact) -> tuple[str, str, str]:
+    return artifact.digest, str(artifact.kind), artifact.format
+
+
+def _step(row: Any) -> Step:
+    old, new, actor, when, why, verdict = row
+    digests = [None if each is None else parse_digest(each) for each in (old, new, verdict)]
+    return Step(digests[0], digests[1], str(actor), float(when), str(why), digests[2])
+
+
+def _artifact(digest: str, kind: str, form: str, size: int, meta: Mapping[str, JSON]) -> Artifact:
+    return Artifact(parse_digest(digest), Kind(kind), str(form), int(size), dict(meta))
+
+
+def place(project: str) -> str:
+    """Where a project's record is. Characters that a name cannot have are written as ~ and two digits.
+
+    >>> place("flights"), place("Flüge")
+    ('records/flights.json', 'records/Fl~c3~bcge.json')
+    """
+    name = "".join(chr(each) if each in _PLAIN else f"~{each:02x}" for each in project.encode())
+    return f"{FOLDER}/{name}.json"
+
+
+def read(backend: Backend, project: str) -> Record | None:
+    """A project's record; None where nothing was pushed from it. RemoteError."""
+    try:
+        return Record.from_bytes(backend.get(place(project)), f"{backend.where}, {place(project)}")
+    except ObjectMissing:
+        return None
+
+
+def read_all(backend: Backend) -> Iterator[Record]:
+    """The records of all projects. RemoteError for one that cannot be read."""
+    for info in backend.list(FOLDER):
+        yield Record.from_bytes(backend.get(info.name), f"{backend.where}, {info.name}")
+
+
+def update(backend: Backend, ours: Record) -> Record:
+    """Join `ours` with what is there, by compare-and-swap; what is there then. RefConflict, RemoteError."""
+    return change(backend, ours.project, lambda theirs: join(theirs, ours) if theirs else ours)
+
+
+def change(backend: Backend, project: str, make: Callable[[Record | None], Record]) -> Record:
+    """Compare-and-swap of a project's record; `make` may be called again with a newer one."""
+    name = place(project)
+    for _ in range(_TRIES):
+        found = backend.tagged(name)
+        before = Record.from_bytes(found[0], f"{backend.where}, {name}") if found else None
+        after = make(before)
+        data = after.to_bytes()
+        if found is None:
+            written = backend.put_new(name, data)
+        elif found[0] == data:
+            return after
+        else:
+            written = backend.replace(name, data, found[1])
+        if written:
+            return after
+    raise RemoteError(
+        f"others change the record of {project} all the time",
+        where=backend.where,
+        hint="the same again, or tricord remote check",
+    )
+
+
+def join(theirs: Record, ours: Record) -> Record:
+    """Both. RefConflict where a ref other than a dataset's latest went two ways."""
+    known = {_identity(each): each for each in (*ours.artifacts, *theirs.artifacts)}
+    moves = dict(theirs.moves)
+    for ref, steps in ours.moves.items():
+        moves[ref] = joined(ref, theirs.moves.get(ref, ()), steps)
+    return Record(theirs.project, tuple(known.values()), moves, theirs.held | ours.held)
+
+
+def joined(ref: str, theirs: Sequence[Step], ours: Sequence[Step]) -> tuple[Step, ...]:
+    """One history of a ref out of two.
+
+    It is theirs and what ours adds; RefConflict where that cannot be said.
+    """
+    new = added(theirs, ours)
+    if not new:
+        return tuple(theirs)
+    if added(ours, theirs):
+        if not ref.startswith("datasets/") or not ref.endswith("@latest"):
+            raise RefConflict(
+                f"{ref} stands at {_at(theirs)} at the remote and at {_at(ours)} here: it was moved on both sides",
+                where=f"there by {theirs[-1].actor}: {theirs[-1].why}",
+                hint="tricord fetch, then decide which one it is to be",
+            )
+        new = (new[0]._replace(old=theirs[-1].new), *new[1:])
+    return (*theirs, *new)
+
+
+def added(known: Sequence[Step], other: Sequence[Step]) -> tuple[Step, ...]:
+    """What `other` goes on with after the last point that both share: a state that `known` has been in, too.
+
+    Nothing where `known` has all of it already.
+    """
+    seen = {_mark(step) for step in known}
+    for count in range(len(other), 0, -1):
+        if _mark(other[count - 1]) in seen:
+            return tuple(step for step in other[count:] if _mark(step) not in seen)
+    states = {step.new for step in known}
+    return tuple(step for step in other if step.new not in states) if states else tuple(other)
+
+
+def _mark(step: Step) -> tuple[object, ...]:
+    """What makes it the same move on two machines: times differ by where they were written down."""
+    return step.new, step.actor, step.why
+
+
+def _at(steps: Sequence[Step]) -> str:
+    where = steps[-1].new if steps else None
+    return "nothing" if where is None else short(where)
+
+
+def roots(found: Iterable[Record]) -> set[Digest]:
+    """All that is kept on account of these records."""
+    return {digest for record in found for digest in record.held}
