@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "run the flights example: a year round the whole loop",
     "add": "make a version of a dataset from files",
     "status": "datasets, endpoints, releases and what changed",
+    "diff": "what changed in a dataset: files, and rows and columns of its tables",
     "run": "run a pipeline; finished steps are answered from the cache",
     "runs": "list runs, newest first",
     "show": "show a run, ref or artifact",

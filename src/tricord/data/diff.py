@@ -1,0 +1,217 @@
+"""How two versions of a dataset differ, or a version and the work folder: files, and the tables in them."""
+
+import fnmatch
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tricord.core.artifact import Digest
+from tricord.core.canonical import JSON
+from tricord.core.errors import DataError
+from tricord.data.rows import ColumnChange, RowChanges, column_changes, compare
+from tricord.data.scanning import TableFile, is_table, scan, too_large
+from tricord.data.summary import Summary, summaries
+from tricord.store.progress import Watch, quiet
+
+TEXT = 4 << 20
+"""Bytes up to which two text files are compared by lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A file of one side: the path it goes by, its digest and size, and how to come by its bytes."""
+
+    path: str
+    digest: Digest
+    size: int
+    place: Callable[[], Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: how it is called, and its files by their path in the dataset."""
+
+    title: str
+    files: Mapping[str, Item]
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file that differs: its size in bytes before and after, None on the side that lacks it.
+
+    `lines` are how many lines were added and removed, where both are texts.
+    """
+
+    path: str
+    before: int | None
+    after: int | None
+    lines: tuple[int, int] | None = None
+
+    @property
+    def word(self) -> str:
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """How the table in one file, or in all files that differ (`path` is None), changed.
+
+    `summaries` are by column, (before, after). `as_text`: too large to tell the types of its cells.
+    """
+
+    path: str | None
+    files: int
+    columns: tuple[ColumnChange, ...]
+    rows: RowChanges
+    summaries: Mapping[str, tuple[Summary | None, Summary | None]]
+    as_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetDiff:
+    """What `tricord diff` answers for one dataset. `problems` are tables that could not be compared."""
+
+    name: str
+    before: str
+    after: str
+    files: tuple[FileChange, ...]
+    unchanged: int
+    tables: tuple[TableChange, ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, JSON]:
+        found: dict[str, Any] = asdict(self)
+        for one, change in zip(found["files"], self.files, strict=True):
+            one["change"] = change.word
+        for one, table in zip(found["tables"], self.tables, strict=True):
+            one["rows"]["unchanged"] = table.rows.unchanged
+        return found
+
+
+def diff(
+    name: str,
+    before: Side,
+    after: Side,
+    *,
+    only: Sequence[str] = (),
+    key: Sequence[str] = (),
+    examples: int = 5,
+    each: bool = False,
+    watch: Watch = quiet,
+) -> DatasetDiff:
+    """Compare two sides. `only` limits it to files, folders or patterns of paths.
+
+    The tables of all files that differ are compared as one (a row that went from one file to another
+    has not changed), with `each` file by file. Files of equal digest are never read.
+    """
+    old, new = _chosen(before, after, only)
+    differing = [path for path in sorted({*old, *new}) if not _same(old.get(path), new.get(path))]
+    files = tuple(_file_change(path, old.get(path), new.get(path)) for path in differing)
+    pairs = [(path, old.get(path), new.get(path)) for path in differing]
+    tables, problems = _tables(
+        [pair for pair in pairs if any(item and is_table(item.path) for item in pair[1:])],
+        key, examples, watch, each=each,
+    )  # fmt: skip
+    unchanged = len({*old, *new}) - len(differing)
+    return DatasetDiff(name, before.title, after.title, files, unchanged, tables, problems)
+
+
+def _same(old: Item | None, new: Item | None) -> bool:
+    return old is not None and new is not None and old.digest == new.digest
+
+
+def _chosen(
+    before: Side, after: Side, only: Sequence[str]
+) -> tuple[Mapping[str, Item], Mapping[str, Item]]:
+    if not only:
+        return before.files, after.files
+    wanted = [text.rstrip("/") for text in only]
+
+    def fits(path: str) -> bool:
+        return any(
+            path == text or path.startswith(f"{text}/") or fnmatch.fnmatchcase(path, text)
+            for text in wanted
+        )
+
+    chosen = [
+        {path: item for path, item in side.files.items() if fits(path)} for side in (before, after)
+    ]
+    if not any(chosen):
+        raise DataError(
+            f"neither side has a file {' or '.join(map(repr, wanted))}",
+            where=f"{before.title}, {after.title}",
+        )
+    return chosen[0], chosen[1]
+
+
+def _file_change(path: str, old: Item | None, new: Item | None) -> FileChange:
+    lines = None
+    if old and new and not is_table(path) and max(old.size, new.size) <= TEXT:
+        lines = _lines(old.place().read_bytes(), new.place().read_bytes())
+    return FileChange(path, old.size if old else None, new.size if new else None, lines)
+
+
+def _lines(old: bytes, new: bytes) -> tuple[int, int] | None:
+    """Lines added and removed, wherever they stand; None for what is no text."""
+    try:
+        sides = [data.decode("utf-8").splitlines() for data in (old, new) if b"\0" not in data]
+    except UnicodeDecodeError:
+        return None
+    if len(sides) < 2:
+        return None
+    before, after = (Counter(lines) for lines in sides)
+    return (after - before).total(), (before - after).total()
+
+
+_Pair = tuple[str, Item | None, Item | None]
+
+
+def _tables(
+    pairs: Sequence[_Pair], key: Sequence[str], examples: int, watch: Watch, *, each: bool
+) -> tuple[tuple[TableChange, ...], tuple[str, ...]]:
+    """As one table, or file by file; also where the files are no one table."""
+    if not pairs:
+        return (), ()
+    tables: list[TableChange] = []
+    problems: list[str] = []
+    groups = [[pair] for pair in pairs] if each else [list(pairs)]
+    while groups:
+        group = groups.pop(0)
+        try:
+            tables.append(_table(group, key, examples, watch))
+        except DataError as error:
+            if len(group) > 1 and not key:
+                groups = [[pair] for pair in group]
+            elif key:
+                raise
+            else:
+                problems.append(f"{error.where or group[0][0]}: {error.what}")
+    return tuple(tables), tuple(problems)
+
+
+def _table(group: Sequence[_Pair], key: Sequence[str], examples: int, watch: Watch) -> TableChange:
+    old = _table_files((item for _, item, _ in group), watch)
+    new = _table_files((item for _, _, item in group), watch)
+    as_text = too_large((*old, *new))
+    before, after = scan(old, as_text=as_text), scan(new, as_text=as_text)
+    rows = compare(before, after, key=key, examples=examples)
+    was, now = summaries(before, rows.before), summaries(after, rows.after)
+    return TableChange(
+        path=group[0][0] if len(group) == 1 else None,
+        files=len(group),
+        columns=column_changes(before.collect_schema(), after.collect_schema()) if old and new else (),
+        rows=rows,
+        summaries={name: (was.get(name), now.get(name)) for name in {**now, **was}},
+        as_text=as_text,
+    )  # fmt: skip
+
+
+def _table_files(items: Iterable[Item | None], watch: Watch) -> list[TableFile]:
+    files: list[TableFile] = []
+    for item in items:
+        if item is not None and is_table(item.path):
+            files.append(TableFile(item.place(), item.path))
+            watch(item.size, 1, item.path)
+    return files
