@@ -5,7 +5,7 @@ to the plan and returns a `Pending` in place of its result. What a plan is, and 
 the business of the room `pipelines`; this module holds only the words, so that any room can offer steps.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import update_wrapper
@@ -43,6 +43,8 @@ class Trace(Protocol):
     ) -> Any: ...
 
     def ref(self, ref: str, *, optional: bool) -> Any: ...
+
+    def parts(self, ref: str, pattern: str) -> "Parts": ...
 
     def file(self, path: str) -> Any: ...
 
@@ -177,10 +179,33 @@ def _trace(word: str) -> Trace:
     return trace
 
 
-def dataset(name: str) -> Any:
-    """A version of a dataset as a pipeline's input: "flights" is "datasets/flights@latest"."""
+class Parts(list[Any]):
+    """The parts of a dataset, in the order of their names: inputs of a pipeline.
+
+    A step that is given one part runs once for each content of it; a step that is given the list
+    gets all of them.
+    """
+
+    def __init__(self, by_name: Mapping[str, Any]) -> None:
+        super().__init__(by_name.values())
+        self.by_name = dict(by_name)
+
+
+@overload
+def dataset(name: str) -> Any: ...
+@overload
+def dataset(name: str, *, glob: str) -> Parts: ...
+def dataset(name: str, *, glob: str | None = None) -> Any:
+    """A version of a dataset as a pipeline's input: "flights" is "datasets/flights@latest".
+
+    With `glob` it is the dataset's parts: the files whose path matches, each an input of its own, as
+    in `[count(month) for month in dataset("flights", glob="*.csv")]`. Of a pattern with `(…)`, files
+    with equal captures are one part, a folder; `.by_name` finds a part by what was captured.
+    """
     name, _, label = name.partition("@")
-    return _trace("dataset").ref(f"datasets/{name}@{label or 'latest'}", optional=False)
+    ref = f"datasets/{name}@{label or 'latest'}"
+    trace = _trace("dataset")
+    return trace.ref(ref, optional=False) if glob is None else trace.parts(ref, glob)
 
 
 def artifact(ref: str, *, optional: bool = False) -> Any:

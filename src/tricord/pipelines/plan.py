@@ -12,8 +12,9 @@ from tricord.core import canonical
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import NotRecorded, PlanError, TricordError
-from tricord.core.step import PROJECT, Pending, Pipeline, Step, outputs_of, tracing
+from tricord.core.step import PROJECT, Parts, Pending, Pipeline, Step, outputs_of, tracing
 from tricord.project.codecs import plain_type
+from tricord.project.parts import cut
 from tricord.project.project import Project
 
 RESULT = "result"
@@ -35,10 +36,14 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An artifact from outside the pipeline: what a ref points at, or a file of the project."""
+    """An artifact from outside the pipeline: what a ref points at, or a file of the project.
+
+    `part` is the part's name where it is one part of a dataset.
+    """
 
     name: str
     artifact: Artifact
+    part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,7 @@ class _Tracer:
         self._project = project
         self._plan = plan
         self._named: Counter[str] = Counter()
+        self._parts: dict[int, str | None] = {}
 
     def ref(self, ref: str, *, optional: bool) -> Source | None:
         try:
@@ -137,6 +143,13 @@ class _Tracer:
             if optional:
                 return None
             raise
+
+    def parts(self, ref: str, pattern: str) -> Parts:
+        whole = self._source(ref, self._project.resolve(ref))
+        found = cut(self._project, whole.artifact, pattern, of=ref.removesuffix("@latest"))
+        return Parts(
+            {part.name: Source(f"{ref}/{part.name}", part.artifact, part.name) for part in found}
+        )
 
     def file(self, path: str) -> Source:
         full = (self._project.root / path).resolve()
@@ -152,11 +165,14 @@ class _Tracer:
         signature, interface = _signature(step.function)
         arguments = self._bind(step, signature, args, kwargs)
         width = outputs_of(signature.return_annotation)
-        same = self._named[step.name]
-        self._named[step.name] += 1
+        part = self._part_of(arguments)
+        name = step.name if part is None else f"{step.name}({part})"
+        same = self._named[name]
+        self._named[name] += 1
+        self._parts[len(self._plan.nodes)] = part
         node = Node(
             index=len(self._plan.nodes),
-            label=f"{step.name}-{same + 1}" if same else step.name,
+            label=f"{name}-{same + 1}" if same else name,
             step=step,
             arguments=arguments,
             width=width,
@@ -165,6 +181,16 @@ class _Tracer:
         )
         self._plan.nodes.append(node)
         return Pending(node.index, None, width)
+
+    def _part_of(self, arguments: Mapping[str, Argument]) -> str | None:
+        """The part that a call is about, so that its label stays when parts come and go."""
+        about = {
+            found.part if isinstance(found, Source) else self._parts[found.node]
+            for argument in arguments.values()
+            for path, found in argument.artifacts()
+            if not path  # a list of parts is not about one of them
+        } - {None}
+        return about.pop() if len(about) == 1 else None
 
     def _bind(
         self,

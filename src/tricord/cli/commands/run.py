@@ -55,12 +55,12 @@ def run_watched(project: Project, pipeline: Any, params: dict[str, Any]) -> Resu
 
         def watch(report: StepReport) -> None:
             if report.state == StepState.RUNNING:
-                spinner.update(f"{report.label} ({escape(report.why)})")
+                spinner.update(f"{escape(report.label)} ({escape(report.why)})")
                 return
             tone = STATE_TONES[report.state]
             why = escape(report.why) if report.state == StepState.FINISHED else ""
             on.print(
-                f"[{tone}]{report.state:<9}[/] {report.label:<22}{report.seconds:7.2f} s  [dim]{why}[/]"
+                f"[{tone}]{report.state:<9}[/] {escape(report.label):<22}{report.seconds:7.2f} s  [dim]{why}[/]"
             )
 
         return run_pipeline(project, pipeline, params, watch=watch)
