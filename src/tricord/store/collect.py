@@ -16,11 +16,24 @@ from tricord.store import listing
 from tricord.store.faults import in_store
 from tricord.store.index import Index
 from tricord.store.locking import alone, one_collector
-from tricord.store.marks import Marks, key, read_blob
+from tricord.store.marks import Marks, key
 from tricord.store.pack import Row, Shape
 from tricord.store.progress import Watch, quiet
+from tricord.store.reading import Reader
 from tricord.store.rewriting import Keep, rewrite
-from tricord.store.waste import DAY, Live, Rooted, Waste, clock, keep_young, modified, plan, survey
+from tricord.store.waste import (
+    DAY,
+    Live,
+    Rooted,
+    Waste,
+    alone_bytes,
+    clock,
+    keep_young,
+    modified,
+    plan,
+    survey,
+)
+from tricord.store.writing import pack_of, place_of
 
 __all__ = ["DAY", "Waste", "delete", "plan"]
 
@@ -58,6 +71,7 @@ class _Collection:
         self._watch = watch
         self._index = Index(root)
         self._index.refresh()
+        self._reader = Reader(root, self._index)
         self._now = clock(root)
         self._before = self._now - grace
         self._marks = Marks(root, self._index)
@@ -68,7 +82,7 @@ class _Collection:
 
     def settle(self) -> None:
         """What is from the future (the clock was put back) is from now on: else it never grows old."""
-        lists = (listing.plain_objects, listing.old_trees, listing.views)
+        lists = (listing.plain_objects, listing.old_trees)
         files = [path for each in lists for _, path in each(self._root)]
         with in_store(self._root):
             for path in (*listing.pack_files(self._root), *files):
@@ -102,8 +116,8 @@ class _Collection:
         with self._alone(), in_store(self._root):
             self._unlink("views", waste.views)
             for path in waste.aside:
-                self.freed += path.stat().st_size
-                path.unlink()
+                self.freed += alone_bytes(path)
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def _alone(self) -> Generator[Path]:
@@ -130,8 +144,11 @@ class _Collection:
         if other is None:
             return False
         try:
-            read_blob(self._root, other)
-        except StoreError:  # damaged, or moved to another pack: then this copy stays too
+            self._reader.at(other)
+        except (
+            StoreError,
+            FileNotFoundError,
+        ):  # damaged, or moved to another pack: this copy stays too
             return False
         return True
 
@@ -140,9 +157,9 @@ class _Collection:
         folders: set[Path] = set()
         gone: list[tuple[Digest, Path]] = []
         for digest in digests:
-            path = listing.place_of(self._root / top, digest)
+            path = place_of(self._root / top, digest)
             needed = digest in self._marks or digest in self._marks.held
-            if (top == "views" or not needed) and modified(path) <= self._before:
+            if top == "views" or (not needed and modified(path) <= self._before):
                 gone.append((digest, path))
         if top == "objects":
             if self._marks.lost:
@@ -150,8 +167,8 @@ class _Collection:
             self._index.drop([], [digest for digest, _ in gone])
         with in_store(self._root / top):
             for _, path in gone:
-                self.freed += path.stat().st_size
-                path.unlink()
+                self.freed += alone_bytes(path)
+                path.unlink(missing_ok=True)
                 folders.add(path.parent)
             for folder in sorted(folders):
                 sync_folder(folder)
@@ -161,7 +178,7 @@ class _Collection:
         batch: list[str] = []
         size = 0
         for name in names:
-            path = listing.pack_file(self._root, name)
+            path = pack_of(self._root, name)
             size += path.stat().st_size if path.exists() else 0
             batch.append(name)
             if size > _BATCH or len(batch) >= _FILES:

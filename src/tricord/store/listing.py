@@ -23,11 +23,6 @@ def pack_files(root: Path) -> list[Path]:
     return [folder / name for name in _names(folder) if _PACK.fullmatch(name)]
 
 
-def pack_file(root: Path, name: str) -> Path:
-    """Where the pack of a name lies."""
-    return root / "packs" / f"{name}{SUFFIX}"
-
-
 def pack_name(file: Path) -> str:
     """The name of the pack in a file."""
     return file.name.removesuffix(SUFFIX)
@@ -46,11 +41,6 @@ def old_trees(root: Path) -> Iterator[tuple[Digest, Path]]:
 def views(root: Path) -> Iterator[tuple[Digest, Path]]:
     """Every file that was written out of packs for a reader, sorted by digest."""
     yield from _by_digest(root / "views")
-
-
-def place_of(folder: Path, digest: str) -> Path:
-    """Where an object of that digest lies in `objects/`, `trees/` or `views/`."""
-    return folder / digest[:2] / digest[2:]
 
 
 def set_aside(root: Path) -> list[Path]:

@@ -8,11 +8,13 @@ from pathlib import Path
 from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt
 from tricord.store import digest as digests
-from tricord.store import listing, pack, recipe
+from tricord.store import listing, recipe
 from tricord.store.chunks import SMALLEST
 from tricord.store.faults import in_store
 from tricord.store.index import Index, Place
-from tricord.store.pack import Row, Shape
+from tricord.store.pack import Shape
+from tricord.store.reading import Reader
+from tricord.store.writing import pack_of, place_of
 
 _AT_ONCE = 10_000
 _ENTRY = re.compile(rb'"([0-9a-f]{64})",([0-9]+),(?:true|false)\]')
@@ -41,6 +43,7 @@ class Marks:
         self.held: set[Digest] = set()
         self.lost = 0
         self._index = index
+        self._reader = Reader(root, index)
         self._keys: set[int] = set()
         self._old_trees = {key(digest): path for digest, path in listing.old_trees(root)}
 
@@ -76,7 +79,7 @@ class Marks:
 
     def _trees(self, roots: list[Digest]) -> Iterator[bytes]:
         for place in self._index.find_many(roots, Shape.TREE).values():
-            yield read_blob(self.root, place)
+            yield self._reader.at(place)
         for root in roots:
             path = self._old_trees.get(key(root))
             if path is not None:
@@ -88,9 +91,9 @@ class Marks:
 
     def _add_chunks(self, files: list[Digest]) -> None:
         for digest, place in self._index.find_many(files, Shape.RECIPE).items():
-            if listing.place_of(self.root / "objects", digest).exists():
+            if place_of(self.root / "objects", digest).exists():
                 continue  # the file itself is there, and its chunks lie in it
-            chunks = [part.digest for part in read_recipe(self.root, place)]
+            chunks = [part.digest for part in self._parts(place)]
             for some in _batches(iter(chunks)):
                 self._keys.update(map(key, some))
                 packed = self._index.find_many(some, Shape.FILE)
@@ -98,32 +101,15 @@ class Marks:
                 inside = self._index.inside(rest)
                 self.held.update(held for held, _ in inside.values())
                 self.lost += sum(
-                    chunk not in inside
-                    and not listing.place_of(self.root / "objects", chunk).exists()
+                    chunk not in inside and not place_of(self.root / "objects", chunk).exists()
                     for chunk in rest
                 )
 
-
-def read_stored(root: Path, name: str, row: Row) -> bytes:
-    """A blob in its stored form. OSError as the file system has it."""
-    with listing.pack_file(root, name).open("rb", buffering=0) as file:
-        file.seek(row.offset)
-        return file.read(row.length)
-
-
-def read_blob(root: Path, place: Place) -> bytes:
-    """A blob's bytes, checked. ObjectCorrupt, StoreError."""
-    with in_store(listing.pack_file(root, place.pack)):
-        stored = read_stored(root, place.pack, place.row)
-    return pack.decode(place.row, stored)
-
-
-def read_recipe(root: Path, place: Place) -> list[recipe.Part]:
-    """The chunks of a file. ObjectCorrupt, StoreError."""
-    try:
-        return recipe.parse(read_blob(root, place))
-    except ValueError as error:
-        raise damaged(place.row.digest, listing.pack_file(root, place.pack)) from error
+    def _parts(self, place: Place) -> list[recipe.Part]:
+        try:
+            return recipe.parse(self._reader.at(place))
+        except ValueError as error:
+            raise damaged(place.row.digest, pack_of(self.root, place.pack)) from error
 
 
 def damaged(digest: Digest, where: Path) -> ObjectCorrupt:

@@ -11,6 +11,7 @@ from tricord.core.files import sync_folder
 from tricord.store import listing, pack
 from tricord.store.index import Index
 from tricord.store.pack import Pack, PackWriter, Row, Shape
+from tricord.store.writing import pack_of
 
 Keep = Callable[[str, Row], bool]
 
@@ -58,7 +59,7 @@ def rewrite(root: Path, index: Index, area: Path, names: Iterable[str], keep: Ke
     newest, before = 0, 0
     try:
         for name in names:
-            file = listing.pack_file(root, name)
+            file = pack_of(root, name)
             found = _kept(file, name, keep)
             if found is None:
                 continue
@@ -70,10 +71,10 @@ def rewrite(root: Path, index: Index, area: Path, names: Iterable[str], keep: Ke
         made = written.finish()
     finally:
         written.abandon()
-    places = {listing.pack_file(root, each.name) for each in made}
+    places = {pack_of(root, each.name) for each in made}
     for each in made:
         os.utime(each.path, ns=(newest, newest))
-        each.path.rename(listing.pack_file(root, each.name))
+        each.path.rename(pack_of(root, each.name))
     if made:
         sync_folder(root / "packs")
         for each in made:

@@ -19,6 +19,7 @@ from tricord.store.index import Index, Place
 from tricord.store.marks import Marks, key
 from tricord.store.pack import ROW, Shape
 from tricord.store.progress import Watch, quiet
+from tricord.store.writing import pack_of
 
 DAY = 86400.0
 SMALL = pack.LIMIT // 8
@@ -118,7 +119,7 @@ def survey(root: Path, index: Index, marks: Marks, before: float) -> Waste:
     doomed = {name: use for name, use in uses.items() if use.doomed and name not in young}
     objects, gone, late = _objects(root, marks, before)
     trees = [(each, path) for each, path in listing.old_trees(root) if each not in marks]
-    views = [(each, path) for each, path in listing.views(root) if modified(path) <= before]
+    views = [(each, path) for each, path in listing.views(root) if _made(path) <= before]
     aside = [path for path in listing.set_aside(root) if modified(path) <= before]
     other = [path for _, path in (*trees, *views)] + aside
     small = [name for name, use in uses.items() if use.size < SMALL and name not in doomed]
@@ -132,7 +133,7 @@ def survey(root: Path, index: Index, marks: Marks, before: float) -> Waste:
         trees=tuple(each for each, _ in trees),
         views=tuple(each for each, _ in views),
         aside=tuple(aside),
-        size=freed + sum(map(_size, other)),
+        size=freed + sum(map(alone_bytes, other)),
         count=len(objects) + len(trees) + sum(use.blobs for use in doomed.values()),
         young=late + sum(uses[name].dead for name in young),
         left=sum(use.dead for use in old),
@@ -153,7 +154,7 @@ def keep_young(root: Path, marks: Marks, before: float, known: Collection[str]) 
     }  # fmt: skip
     for name in sorted(young.difference(known)):
         try:
-            rows = pack.read_directory(listing.pack_file(root, name))
+            rows = pack.read_directory(pack_of(root, name))
         except FileNotFoundError:  # another collection wrote it anew: its successor is young too
             continue
         marks.add(row.digest for row in rows if row.shape != Shape.FILE)
@@ -186,7 +187,7 @@ def stored_bytes(root: Path) -> int:
     """Bytes of all that a store holds: packs, plain objects, old trees, views, what was put aside."""
     lists = (listing.plain_objects, listing.old_trees, listing.views)
     files = [path for each in lists for _, path in each(root)]
-    return sum(map(_size, (*listing.pack_files(root), *files, *listing.set_aside(root))))
+    return sum(map(alone_bytes, (*listing.pack_files(root), *files, *listing.set_aside(root))))
 
 
 def _packs(root: Path, index: Index) -> dict[str, Use]:
@@ -246,15 +247,25 @@ def _objects(root: Path, marks: Marks, before: float) -> tuple[list[Digest], int
         if digest in marks or digest in marks.held or marks.lost:
             continue
         if modified(path) > before:
-            late += _size(path)
+            late += alone_bytes(path)
         else:
             gone.append(digest)
-            size += _size(path)
+            size += alone_bytes(path)
     return gone, size, late
 
 
-def _size(path: Path) -> int:
+def alone_bytes(path: Path) -> int:
+    """Bytes that are free once a file is deleted: none, where it has another name or is gone."""
     try:
-        return path.stat().st_size
+        status = path.stat()
     except FileNotFoundError:
         return 0
+    return status.st_size if status.st_nlink == 1 else 0
+
+
+def _made(view: Path) -> float:
+    """Seconds since the epoch. All views have one time of modification."""
+    try:
+        return view.stat().st_ctime
+    except FileNotFoundError:
+        return float("inf")
