@@ -164,6 +164,8 @@ def read_directory(path: Path) -> list[Row]:
         try:
             tail = os.pread(file.fileno(), TRAILER.size, end - TRAILER.size) if end > TRAILER.size else b""  # fmt: skip
             count, length, check, magic = TRAILER.unpack(tail)
+            if length > end - TRAILER.size:
+                raise ValueError("it is cut off")
             directory = os.pread(file.fileno(), length, end - TRAILER.size - length)
             if magic != END or count * ROW.size != length or blake3(directory).digest() != check:
                 raise ValueError("its directory does not match its check sum")
