@@ -6,11 +6,12 @@ from typing import Any, cast
 
 from tricord.cli.answer import STATE_TONES, Answer, draw_verdict, moment, named, size, table
 from tricord.cli.commands.runs import to_json
+from tricord.cli.commands.why import draw_used, to_used
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.errors import NotRecorded
 from tricord.core.run import Run
 from tricord.core.verdict import Verdict
-from tricord.project.lineage import find
+from tricord.project.lineage import Used, downstream, find
 from tricord.project.project import Project
 
 EXAMPLE = "tricord show models/delay@champion"
@@ -37,15 +38,17 @@ def _run(project: Project, run: Run) -> Answer:
 
 
 def _draw_run(on: Any, project: Project, run: Run, steps: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+
     tone = STATE_TONES.get(run.status, "")
-    on.print(f"[bold]{run.name}[/]  run {run.id}  [{tone}]{run.status}[/]")
+    on.print(f"[bold]{escape(run.name)}[/]  run {run.id}  [{tone}]{run.status}[/]")
     on.print(f"  started {moment(run.started)}, ended {moment(run.ended)}, by {run.origin.actor}")
     commit = run.origin.commit or "no commit"
     on.print(f"  code    {commit}{' with local changes' if run.origin.dirty else ''}")
     for name, value in run.params.items():
         on.print(f"  param   {name} = {value}")
     for name, artifact in run.inputs.items():
-        on.print(f"  input   {named(artifact.digest)}  {artifact.kind:<10} {name}")
+        on.print(f"  input   {named(artifact.digest)}  {artifact.kind:<10} {escape(name)}")
     if run.error:
         on.print(f"  [red]{run.error}[/]", markup=True)
     if steps:
@@ -54,7 +57,7 @@ def _draw_run(on: Any, project: Project, run: Run, steps: list[dict[str, Any]]) 
             tone = STATE_TONES.get(step["state"], "")
             outputs = ", ".join(named(digest) for digest in step["outputs"].values())
             drawn.add_row(
-                step["step"],
+                escape(step["step"]),
                 f"[{tone}]{step['state']}[/]",
                 f"{step['seconds']:.2f}",
                 (step["run"] or "–")[-8:],
@@ -64,7 +67,7 @@ def _draw_run(on: Any, project: Project, run: Run, steps: list[dict[str, Any]]) 
         on.print(drawn)
     else:
         for name, artifact in run.outputs.items():
-            on.print(f"  output  {named(artifact.digest)}  {artifact.kind:<10} {name}")
+            on.print(f"  output  {named(artifact.digest)}  {artifact.kind:<10} {escape(name)}")
             if artifact.kind == Kind.VERDICT:
                 draw_verdict(on, project.load(artifact, Verdict))
 
@@ -73,7 +76,7 @@ def _artifact(project: Project, what: str) -> Answer:
     artifact = find(project, what)
     refs = [ref for ref, digest in project.ledger.refs().items() if digest == artifact.digest]
     made = [run for run in project.ledger.producers(artifact.digest) if run.parent]
-    used = [run for run in project.ledger.consumers(artifact.digest) if run.parent]
+    users = list(downstream(project, artifact))
     content = _content(project, artifact)
     data: dict[str, Any] = {
         "digest": artifact.digest,
@@ -83,7 +86,8 @@ def _artifact(project: Project, what: str) -> Answer:
         "meta": dict(artifact.meta),
         "refs": refs,
         "made_by": [run.id for run in made],
-        "used_by": [run.id for run in used],
+        "used_by": [used.run.id for used in users if used.depth == 0],
+        "led_to": [to_used(used) for used in users],
         "content": content,
     }
     if "@" in what:
@@ -91,7 +95,7 @@ def _artifact(project: Project, what: str) -> Answer:
             {"when": m.when, "actor": m.actor, "from": m.old, "to": m.new, "why": m.why, "verdict": m.verdict}
             for m in project.ledger.moves(what)
         ]  # fmt: skip
-    return Answer(data, lambda on: _draw_artifact(on, project, artifact, data))
+    return Answer(data, lambda on: _draw_artifact(on, project, artifact, data, users))
 
 
 def _content(project: Project, artifact: Artifact) -> Any:
@@ -103,15 +107,16 @@ def _content(project: Project, artifact: Artifact) -> Any:
     return None
 
 
-def _draw_artifact(on: Any, project: Project, artifact: Artifact, data: dict[str, Any]) -> None:
+def _draw_artifact(
+    on: Any, project: Project, artifact: Artifact, data: dict[str, Any], users: list[Used]
+) -> None:
     on.print(f"[bold]{artifact.kind}[/] {artifact.digest}", soft_wrap=True)
     on.print(f"  {artifact.format}, {size(artifact.size)}")
     for ref in data["refs"]:
         on.print(f"  ref     {ref}")
     for run in data["made_by"]:
         on.print(f"  made by {run}")
-    for run in data["used_by"][:10]:
-        on.print(f"  used by {run}")
+    draw_used(on, users, most=10)
     if artifact.kind == Kind.VERDICT:
         draw_verdict(on, project.load(artifact, Verdict))
     elif data["content"] is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tricord.cli.answer import TONES, Answer, moment, named
 from tricord.cli.commands.runs import to_json
-from tricord.project.lineage import Made, find, upstream, version_of
+from tricord.project.lineage import Made, Used, downstream, find, upstream, version_of
 from tricord.project.project import Project
 
 if TYPE_CHECKING:
@@ -24,11 +24,40 @@ def run(arguments: Namespace) -> Answer:
     project = Project.open(arguments.project)
     if PREDICTION.fullmatch(arguments.what):
         return _prediction(project, arguments.what)
-    stations = list(upstream(project, find(project, arguments.what)))
-    return Answer(
-        [_station(project, made) for made in stations],
-        lambda on: _draw_lineage(on, project, stations),
-    )
+    artifact = find(project, arguments.what)
+    stations, users = list(upstream(project, artifact)), list(downstream(project, artifact))
+    data = [_station(project, made) for made in stations]
+    data[0]["used_by"] = [to_used(used) for used in users]
+
+    def draw(on: Any) -> None:
+        _draw_lineage(on, project, stations)
+        draw_used(on, users)
+
+    return Answer(data, draw)
+
+
+def to_used(used: Used) -> dict[str, Any]:
+    """A run that used an artifact as JSON, with what it made."""
+    made = [{"digest": one.digest, "kind": str(one.kind)} for one in used.made]
+    return {"run": used.run.id, "name": used.run.name, "depth": used.depth, "made": made}
+
+
+def draw_used(on: Any, users: list[Used], *, most: int = 20) -> None:
+    """What came of an artifact: each run with what it made."""
+    from rich.markup import escape
+
+    if users:
+        on.print("[bold]used by[/]")
+    for used in users[:most]:
+        made = ", ".join(f"{one.kind} {named(one.digest)}" for one in used.made[:4])
+        more = f" and {len(used.made) - 4} more" if len(used.made) > 4 else ""
+        arrow = f" → {made}{more}" if made else ""
+        on.print(
+            f"{'  ' * (used.depth + 1)}step {escape(used.run.name)} ({moment(used.run.started)}){arrow}",
+            soft_wrap=True,
+        )
+    if len(users) > most:
+        on.print(f"  … and {len(users) - most} more; --json lists all")
 
 
 def _prediction(project: Project, what: str) -> Answer:
@@ -113,13 +142,15 @@ def _station(project: Project, made: Made) -> dict[str, Any]:
 
 
 def _draw_lineage(on: Any, project: Project, stations: list[Made]) -> None:
+    from rich.markup import escape
+
     for made in stations:
         version = version_of(project, made.artifact.digest)
         label = f" = {version[0]} v{version[1]}" if version else ""
         by = ""
         if made.run:
             commit = made.run.origin.commit[:8] if made.run.origin.commit else "no commit"
-            by = f"  by step {made.run.name} ({moment(made.run.started)}, {commit})"
+            by = f"  by step {escape(made.run.name)} ({moment(made.run.started)}, {commit})"
         elif not version:
             by = f"  {made.artifact.meta.get('name', '')}"
         on.print(
