@@ -17,7 +17,7 @@ from tricord.core.errors import ObjectCorrupt
 from tricord.store import listing, pack
 from tricord.store.index import Index, Place
 from tricord.store.marks import Marks, key
-from tricord.store.pack import ROW, Shape
+from tricord.store.pack import ROW, Row, Shape
 from tricord.store.progress import Watch, quiet
 from tricord.store.writing import pack_of
 
@@ -153,10 +153,7 @@ def keep_young(root: Path, marks: Marks, before: float, known: Collection[str]) 
         if modified(file) > before
     }  # fmt: skip
     for name in sorted(young.difference(known)):
-        try:
-            rows = pack.read_directory(pack_of(root, name))
-        except FileNotFoundError:  # another collection wrote it anew: its successor is young too
-            continue
+        rows = _rows(pack_of(root, name))
         marks.add(row.digest for row in rows if row.shape != Shape.FILE)
     marks.add(digest for digest, path in listing.old_trees(root) if modified(path) > before)
     return young
@@ -198,16 +195,16 @@ def _packs(root: Path, index: Index) -> dict[str, Use]:
         if name in known:
             uses[name] = Use(known[name], modified(file))
         else:
-            _readable(file)
+            _rows(file)
     return uses
 
 
-def _readable(file: Path) -> None:
-    """A pack that came this moment is; one whose directory is damaged is not, and may need anything."""
+def _rows(file: Path) -> list[Row]:
+    """What a pack says that it holds; nothing where another collection has just written it anew."""
     try:
-        pack.read_directory(file)
+        return pack.read_directory(file)
     except FileNotFoundError:
-        return
+        return []
     except ObjectCorrupt as error:
         raise ObjectCorrupt(
             "a pack is damaged, so what it holds and needs is not known",
