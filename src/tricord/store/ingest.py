@@ -13,9 +13,9 @@ from tricord.core.files import sync_folder
 from tricord.store import digest as digests
 from tricord.store import large, pack, recipe, tree
 from tricord.store.faults import in_source, in_store
-from tricord.store.index import Index
 from tricord.store.pack import Row, Shape
 from tricord.store.progress import Watch, quiet
+from tricord.store.reading import Reader
 from tricord.store.writing import (
     SMALL,
     Source,
@@ -42,17 +42,18 @@ class Ingest:
     held, so no pack that was found can go away.
     """
 
-    def __init__(self, root: Path, index: Index, area: Path, missing: "_Missing") -> None:
+    def __init__(self, reader: Reader, area: Path) -> None:
         self.area = area
         """A folder for downloads and other scratch files. It is gone after the ingest."""
-        self._root = root
-        self._objects = root / "objects"
-        self._index = index
-        self._missing = missing
+        self._reader = reader
+        self._root = reader.root
+        self._objects = reader.root / "objects"
+        self._index = reader.index
         self._lock = threading.RLock()
         self._held: dict[Shape, set[Digest]] = {shape: set() for shape in Shape}
         self._plain: dict[Digest, Path | None] = {}
         self._inside: dict[Digest, list[tuple[Digest, int]]] = {}
+        self._whole: dict[Digest, bool] = {}
         self._packs: dict[str, bool] = {}
         self._prefixes: set[str] | None = None
         self._writer: pack.PackWriter | None = None
@@ -95,7 +96,7 @@ class Ingest:
         absent = {entry.digest for entry in listed}
         with self._lock:
             absent -= self._held[Shape.FILE] | self._held[Shape.RECIPE] | self._plain.keys()
-        absent = self._missing(absent) if absent else absent
+        absent = self._reader.missing(absent) if absent else absent
         if absent:
             first = next(entry for entry in listed if entry.digest in absent)
             raise StoreError(
@@ -103,6 +104,10 @@ class Ingest:
                 where=f"{first.path}, {short(first.digest)}",
                 hint="tricord pull",
             )
+        try:
+            tree.check_paths([entry.path for entry in listed])
+        except ValueError as error:
+            raise DataError(f"not the files of a folder: {error}") from error
         data = tree.encode(listed)
         digest = digests.of_tree_bytes(data)
         with self._lock, in_store(self.area):
@@ -333,24 +338,23 @@ class Ingest:
         known = self._known(Shape.FILE, names)
         rest = [name for name in dict.fromkeys(names) if name not in known]
         for chunk, (held, _) in self._index.inside(rest).items() if rest else ():
-            if self._plain_there(held, None):
+            if held not in self._whole:
+                parts = self._reader.parts(held)
+                size = sum(part.size for part in parts) if parts else -1
+                self._whole[held] = self._plain_there(held, size)
+            if self._whole[held]:
                 known.add(chunk)
         return known
 
-    def _plain_there(self, digest: Digest, size: int | None) -> bool:
-        """True if a plain object of that size (None: of any) is in the store or this ingest."""
+    def _plain_there(self, digest: Digest, size: int) -> bool:
+        """True if a plain object of that size is in the store or this ingest."""
         if digest in self._plain:
             return True
         if self._prefixes is None:
             self._prefixes = set(os.listdir(self._objects))  # noqa: PTH208
         if digest[:2] not in self._prefixes:
             return False
-        place = place_of(self._objects, digest)
-        try:
-            found = place.stat().st_size
-        except FileNotFoundError:
-            return False
-        if not touch(place, found if size is None else size):
+        if not touch(place_of(self._objects, digest), size):
             return False
         self._plain[digest] = None
         return True
@@ -386,9 +390,6 @@ class Ingest:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
         self._finished.append(self._pool.submit(writer.finish))
-
-
-_Missing = Callable[[Iterable[Digest]], set[Digest]]
 
 
 def _read(descriptor: int, path: Path, size: int) -> bytes:

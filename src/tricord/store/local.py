@@ -95,7 +95,7 @@ class LocalStore:
                 self._version = writing.FORMAT
             writing.sweep(self.root)
         with writing.working_area(self.root) as area:
-            ingest = Ingest(self.root, self.index, area, self.missing)
+            ingest = Ingest(self.reader, area)
             try:
                 yield ingest
                 ingest.publish()
@@ -130,11 +130,11 @@ class LocalStore:
 
     def read(self, digest: Digest) -> bytes:
         """The bytes of a file, checked against the digest. ObjectMissing, ObjectCorrupt."""
-        if self.is_tree(digest):
-            raise _not_a_file(digest)
-        data = self.reader.blob(digest, Shape.FILE)
+        data = self.reader.blob(parse_digest(digest), Shape.FILE)
         if data is not None:
             return data
+        if self.is_tree(digest):
+            raise _not_a_file(digest)
         if path := self.reader.plain(digest):
             with in_store(path):
                 data = path.read_bytes()
@@ -205,6 +205,7 @@ class LocalStore:
 
     def __iter__(self) -> Iterator[Digest]:
         """Every file and tree; chunks of large files too, which are files like others. Sorted by digest."""
+        self.index.refresh()
         found = {place.row.digest for place in self.index.rows()}
         found.update(digest for digest, _ in listing.plain_objects(self.root))
         found.update(digest for digest, _ in listing.old_trees(self.root))

@@ -48,7 +48,7 @@ def decode(data: bytes) -> tuple[Entry, ...]:
         encoded = encode(entries)
     except (ValueError, RecursionError, TricordError) as error:
         raise ValueError(f"malformed tree: {error}") from error
-    _check_paths([entry.path for entry in entries])
+    check_paths([entry.path for entry in entries])
     if encoded != data:
         raise ValueError("malformed tree: not in canonical form")
     return entries
@@ -62,7 +62,8 @@ def _entry(row: object) -> Entry:
             raise ValueError(f"not [path, digest, size, executable]: {row!r}")
 
 
-def _check_paths(paths: Sequence[str]) -> None:
+def check_paths(paths: Sequence[str]) -> None:
+    """ValueError where these cannot be the paths of one tree."""
     known = set(paths)
     if len(known) != len(paths):
         raise ValueError("malformed tree: a path is given twice")

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -12,22 +13,16 @@ from blake3 import blake3
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError, ObjectCorrupt, ObjectMissing, StoreError, TricordError
-from tricord.core.protocols import Store
 from tricord.store import digest as digests
 from tricord.store import tree
 from tricord.store.local import LocalStore
+from tricord.store.pack import Shape
 
 ABSENT = Digest("0" * 64)
 
 
 def place(store: LocalStore, digest: str, top: str = "objects") -> Path:
     return store.root / top / digest[:2] / digest[2:]
-
-
-def overwrite(path: Path, data: bytes) -> None:
-    path.chmod(0o644)
-    path.write_bytes(data)
-    path.chmod(0o444)
 
 
 @pytest.fixture
@@ -44,9 +39,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_it_is_a_store(store: LocalStore):
-    promised: Store = store
-    assert list(promised) == []
+def test_a_new_store_is_empty(store: LocalStore):
+    assert list(store) == []
 
 
 def test_bytes_come_back(store: LocalStore):
@@ -58,9 +52,25 @@ def test_bytes_come_back(store: LocalStore):
 
 
 def test_the_digest_is_plain_blake3_and_the_object_read_only(store: LocalStore):  # S1
-    digest = store.put_bytes(b"flights")
-    assert digest == blake3(b"flights").hexdigest()
+    noise = os.urandom(2 << 20)
+    digest = store.put_bytes(noise)
+    assert digest == blake3(noise).hexdigest()
+    assert place(store, digest).read_bytes() == noise
     assert place(store, digest).stat().st_mode & 0o777 == 0o444
+
+
+def test_a_pack_is_as_specified_and_read_only(store: LocalStore, packed):  # S1
+    digest = store.put_bytes(b"flights")
+    (path,) = packed.paths()
+    data = path.read_bytes()
+    directory = data[22:-64]
+    assert data[:22] == b"tricord pack 2\nflights"
+    assert directory == struct.pack("<BBHIQQ32s", 0, 0, 0, 7, 15, 7, bytes.fromhex(digest))
+    assert data[-64:-48] == struct.pack("<QQ", 1, 56)
+    assert data[-48:-16] == blake3(directory).digest()
+    assert data[-16:] == b"tricord pack end"
+    assert path.name == blake3(directory).hexdigest() + ".pack"
+    assert path.stat().st_mode & 0o777 == 0o444
 
 
 @pytest.mark.parametrize("size", [0, 1, 4 << 20, (4 << 20) + 1, 9_000_001])
@@ -74,21 +84,35 @@ def test_a_file_has_the_digest_of_its_bytes(store: LocalStore, tmp_path: Path, s
     assert list(store) == [digest]
 
 
-def test_what_is_put_twice_is_written_once_and_looks_new_to_a_gc(store: LocalStore):
-    digest = store.put_bytes(b"flights")
-    os.utime(place(store, digest), (0, 0))
-    before = place(store, digest).stat().st_ino
-    store.put_bytes(b"flights")
-    after = place(store, digest).stat()
-    assert after.st_ino == before
-    assert after.st_mtime > 1e9
+def test_what_is_put_twice_is_written_once_and_looks_new_to_a_gc(store: LocalStore, packed):
+    noise = os.urandom(2 << 20)
+    for data in (b"flights", noise):
+        store.put_bytes(data)
+        held = [*packed.paths(), *store.root.glob("objects/*/*")]
+        for path in held:
+            os.utime(path, (0, 0))
+        before = {path: path.stat().st_ino for path in held}
+        store.put_bytes(data)
+        assert {
+            path: path.stat().st_ino for path in [*packed.paths(), *store.root.glob("objects/*/*")]
+        } == before
+        path = (
+            place(store, digests.of_bytes(noise))
+            if data == noise
+            else packed.find(digests.of_bytes(data))[0]
+        )
+        assert path.stat().st_mtime > 1e9
 
 
-def test_an_object_of_another_size_is_replaced(store: LocalStore):
-    digest = store.put_bytes(b"flights")
-    overwrite(place(store, digest), b"fli")
-    assert store.put_bytes(b"flights") == digest
-    assert store.read(digest) == b"flights"
+def test_an_object_or_pack_of_another_size_is_replaced(store: LocalStore, packed):
+    noise = os.urandom(2 << 20)
+    for data in (b"flights", noise):
+        digest = store.put_bytes(data)
+        path = place(store, digest) if data == noise else packed.find(digest)[0]
+        packed.overwrite(path, path.read_bytes()[:9])
+        assert store.put_bytes(data) == digest
+        assert store.read(digest) == data
+    assert list(store.verify()) == []
 
 
 def test_nothing_is_left_in_tmp(store: LocalStore, folder: Path):  # S5
@@ -155,9 +179,9 @@ def test_a_checkout_overwrites_nothing(store: LocalStore, folder: Path, tmp_path
     assert target.read_text() == "precious"
 
 
-def test_a_failed_checkout_leaves_nothing(store: LocalStore, folder: Path, tmp_path: Path):
+def test_a_failed_checkout_leaves_nothing(store: LocalStore, folder: Path, tmp_path: Path, packed):
     digest = store.put_tree(folder)
-    place(store, store.tree(digest)["tool.sh"]).unlink()
+    packed.lose(store.tree(digest)["tool.sh"])
     with pytest.raises(ObjectMissing, match=r"tool\.sh"):
         store.checkout(digest, tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["source", "store"]
@@ -172,9 +196,9 @@ def test_the_empty_tree(store: LocalStore, tmp_path: Path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_file_with_the_bytes_of_a_tree_is_a_file(store: LocalStore, folder: Path, tmp_path: Path):
+def test_a_file_with_the_bytes_of_a_tree_is_a_file(store: LocalStore, folder: Path):
     digest = store.put_tree(folder)
-    data = place(store, digest, "trees").read_bytes()
+    data = tree.encode(store.entries(digest))
     assert digest == blake3(data, derive_key_context="tricord store tree/1").hexdigest()
     twin = store.put_bytes(data)
     assert twin != digest
@@ -285,51 +309,48 @@ def test_a_file_that_changes_meanwhile_is_noticed(
     assert list(store.verify()) == []
 
 
-def test_a_flipped_bit_is_found(store: LocalStore, folder: Path, tmp_path: Path):
+def test_a_flipped_bit_is_found(store: LocalStore, folder: Path, tmp_path: Path, packed):
     digest = store.put_tree(folder)
     member = store.tree(digest)["again"]
-    path = place(store, member)
-    data = bytearray(path.read_bytes())
-    data[2] ^= 4
-    overwrite(path, bytes(data))
+    path = packed.flip(member)
     assert [found for found, _ in store.verify()] == [member]
-    with pytest.raises(ObjectCorrupt, match=member[:12]):
+    with pytest.raises(ObjectCorrupt, match=member[:12]) as raised:
         store.read(member)
+    assert raised.value.where == str(path)
     with pytest.raises(ObjectCorrupt):
         store.checkout(digest, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_damaged_trees_are_found(store: LocalStore, folder: Path):
+def test_damaged_trees_are_found(store: LocalStore, folder: Path, packed):
     digest = store.put_tree(folder)
-    path = place(store, digest, "trees")
+    path, _ = packed.find(digest, Shape.TREE)
     whole = path.read_bytes()
-    overwrite(path, whole.replace(b"again", b"AGAIN"))
+    packed.flip(digest, Shape.TREE)
     with pytest.raises(ObjectCorrupt):
         store.tree(digest)
     assert [found for found, _ in store.verify()] == [digest]
-    overwrite(path, whole)
-    place(store, store.tree(digest)["none"]).unlink()
+    packed.overwrite(path, whole)
+    packed.lose(store.tree(digest)["none"])
     assert list(store.verify()) == [(digest, "1 of its files missing, first 'none'")]
 
 
 def test_a_tree_that_leads_outside_is_not_checked_out(store: LocalStore, tmp_path: Path):
-    member = store.put_bytes(b"evil")
-    data = tree.encode([tree.Entry("../evil", member, 4, False)])
+    data = tree.encode([tree.Entry("../evil", store.put_bytes(b"evil"), 4, False)])
     digest = digests.of_tree_bytes(data)
-    path = place(store, digest, "trees")
-    path.parent.mkdir()
-    path.write_bytes(data)
+    with store.ingest() as ingest:
+        ingest.add_blob(Shape.TREE, digest, data)
     with pytest.raises(ObjectCorrupt, match="leads outside"):
         store.checkout(digest, tmp_path / "deep/out")
     assert not (tmp_path / "deep/evil").exists()
 
 
 def test_strangers_among_the_objects_are_left_alone(store: LocalStore):
-    digest = store.put_bytes(b"x")
-    (place(store, digest).parent / ".nfs0001").write_text("?")
+    small, large = store.put_bytes(b"x"), store.put_bytes(os.urandom(2 << 20))
+    (place(store, large).parent / ".nfs0001").write_text("?")
     (store.root / "objects/README").write_text("?")
-    assert list(store) == [digest]
+    (store.root / "packs/README").write_text("?")
+    assert {small, large} <= set(store)
     assert list(store.verify()) == []
 
 
@@ -352,13 +373,13 @@ def test_a_put_at_work_is_not_swept(store: LocalStore):  # S6
 def test_a_store_opens_again_and_nothing_else_does(store: LocalStore, tmp_path: Path):
     digest = store.put_bytes(b"x")
     assert LocalStore(store.root).read(digest) == b"x"
-    assert (store.root / "format").read_text() == "tricord store 1\n"
+    assert (store.root / "format").read_text() == "tricord store 2\n"
     (tmp_path / "home").mkdir()
     (tmp_path / "home/letter").write_text("dear")
     with pytest.raises(StoreError, match="letter"):
         LocalStore(tmp_path / "home")
     (store.root / "format").chmod(0o644)
-    (store.root / "format").write_text("tricord store 2\n")
+    (store.root / "format").write_text("tricord store 3\n")
     with pytest.raises(StoreError, match="newer release") as raised:
         LocalStore(store.root)
     assert raised.value.hint == "pip install --upgrade tricord"
