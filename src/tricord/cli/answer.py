@@ -1,7 +1,7 @@
 """What a command answers with: data for machines and a drawing of it for people."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -29,11 +29,15 @@ STATE_TONES = {
 
 @dataclass(frozen=True)
 class Answer:
-    """`data` is printed with --json; `draw` draws the same for a person; `code` is the exit code."""
+    """`data` is printed with --json; `draw` draws the same for a person; `code` is the exit code.
+
+    `lines` is for commands that are asked so often that drawing has to cost nothing: plain text.
+    """
 
     data: Any
     draw: "Callable[[Console], None] | None" = None
     code: int = 0
+    lines: "Callable[[], Iterable[str]] | None" = None
 
 
 def console(*, quiet: bool = False) -> "Console":

@@ -152,6 +152,9 @@ def _show(answer: object, arguments: "Namespace") -> int:
         raise TypeError(f"a command answered with a {type(answer).__name__}")
     if arguments.json:
         print(json.dumps(answer.data, ensure_ascii=False, indent=2))
+    elif answer.lines is not None:
+        for line in answer.lines():
+            print(line)
     elif answer.draw is not None:
         answer.draw(console())
     sys.stdout.flush()

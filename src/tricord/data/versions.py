@@ -1,83 +1,185 @@
-"""Versions of datasets: each `add` of other bytes is one, and a ref move in the ledger."""
+"""Adding: the files at a place of the work folder become a version of a dataset."""
 
+import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError
-from tricord.project.lineage import versions
+from tricord.core.pointer import SUFFIX, Pointer, check_name, check_path
+from tricord.data import ignoring, leftovers, pointers
+from tricord.project import datasets
+from tricord.project.datasets import Version
 from tricord.project.project import Project
-from tricord.store import digest, tree
+from tricord.project.workfiles import Stored, store_path
+from tricord.store.progress import Watch, quiet
+from tricord.store.workspace import Scan
+
+_OWN = frozenset({".git", ".tricord"})
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of a dataset. `number` counts its distinct contents from 1, oldest first."""
+def add(
+    project: Project,
+    path: Path,
+    *,
+    name: str | None = None,
+    why: str = "",
+    origin: Mapping[str, JSON] | None = None,
+    watch: Watch = quiet,
+) -> Version:
+    """Store a file or folder as the newest version of a dataset. The same bytes change nothing.
 
-    name: str
-    number: int
-    artifact: Artifact
-    changed: bool
+    What lies in the project gets a pointer file beside it, and a line in `.gitignore`; a file from
+    elsewhere is stored and recorded only. The name is the one that the pointer has, else `name`, else
+    the path's without its suffix. `origin` says where the files were brought from.
 
-    def to_json(self) -> dict[str, JSON]:
-        return {
-            "name": self.name,
-            "version": self.number,
-            "digest": self.artifact.digest,
-            "format": self.artifact.format,
-            "size": self.artifact.size,
-            "changed": self.changed,
-        }
-
-
-def add(project: Project, path: Path, *, name: str | None = None, why: str = "") -> Version:
-    """Store a file or folder as the newest version of a dataset. The same bytes change nothing."""
-    if not path.exists():
-        raise DataError("no such file or folder", where=str(path), hint="tricord add PATH")
-    name = name or re.sub(r"[^\w.-]+", "-", path.stem if path.is_file() else path.resolve().name)
-    ref = f"datasets/{name}@latest"
-    files = [path] if path.is_file() else [found for found in path.rglob("*") if found.is_file()]
-    if not any(found.stat().st_size for found in files):
-        raise DataError("nothing in it", where=str(path), hint="add a file with rows in it")
-    artifact = project.put_path(path, kind=Kind.DATASET, source=_place(project, path))
-    move = project.move(ref, artifact.digest, why=why or f"added from {path}")
-    number = [found.new for found in versions(project, ref)].index(artifact.digest) + 1
-    return Version(name, number, artifact, changed=move is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """How the files that a version was added from differ from it now. Paths are relative to them."""
-
-    added: tuple[str, ...] = ()
-    removed: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.removed or self.changed)
-
-
-def changes(project: Project, artifact: Artifact) -> Changes | None:
-    """What changed since a version was added; None where its files are not known or not there."""
-    source = artifact.meta.get("source")
-    place = project.root / source if isinstance(source, str) else None
-    if place is None or not place.exists():
-        return None
-    if place.is_file():
-        same = digest.of_file(place) == artifact.digest
-        return Changes() if same else Changes(changed=(place.name,))
-    then = project.store.tree(artifact.digest)
-    now = {name: digest.of_file(path) for name, path in tree.scan(place)}
-    return Changes(
-        added=tuple(sorted(now.keys() - then.keys())),
-        removed=tuple(sorted(then.keys() - now.keys())),
-        changed=tuple(sorted(n for n in now.keys() & then.keys() if now[n] != then[n])),
+    DataError for what cannot be a dataset: the project itself, what is Git's or Tricord's own, a
+    pointer, a place within another dataset, a name that another one has, a folder with nothing in it.
+    """
+    place = _place(project, path)
+    here = _pointer_of(project, place)
+    if here is None:
+        name = check_name(name or _name_of(place))
+    elif name not in (None, here.name):
+        raise DataError(
+            f"{here.path} is the dataset {here.name}, not {name}",
+            hint=f"tricord mv {here.path} {here.path} --name {name}",
+        )
+    else:
+        name = here.name
+    inside = place.is_relative_to(project.root)
+    source = place.relative_to(project.root).as_posix() if inside else str(place)
+    if inside and here is None:
+        _check_free(project, name, source)
+    stored = store_path(
+        project.store,
+        project.state,
+        place,
+        ignore=ignoring.rules(project.root, place),
+        check=_check_content,
+        watch=watch,
     )
+    if not stored.size:
+        raise _nothing_in(place)
+    artifact = _artifact(place, stored, source)
+    version = datasets.record(project, name, artifact, why=why or f"added from {path}")
+    if inside:
+        made = Pointer(
+            name, source, stored.digest, artifact.format, stored.size, stored.files, origin or {}
+        )
+        if here is not None:
+            made = replace(made, origin=origin or here.origin, about=here.about, tags=here.tags)
+        ignoring.hide(project.root, source)
+        pointers.write(project.root, made)
+        leftovers.note(project, made)
+    return version
 
 
-def _place(project: Project, path: Path) -> str:
-    """The path as the project sees it: relative to its root where it lies below it."""
-    full = path.resolve()
-    return str(full.relative_to(project.root)) if full.is_relative_to(project.root) else str(full)
+def _place(project: Project, path: Path) -> Path:
+    """Where the data really is. DataError for what no dataset can be."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(
+            "the name is not valid UTF-8", where=repr(os.fsencode(path)), hint="rename the file"
+        ) from error
+    try:
+        place = path.resolve(strict=True)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise DataError(
+            "no such file or folder", where=str(path), hint="tricord add PATH"
+        ) from error
+    except RuntimeError as error:  # a loop of links, before Python 3.13
+        raise DataError("a symbolic link that leads nowhere", where=str(path)) from error
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", where=str(path)[:200]) from error
+    root = project.root.resolve()
+    if root.is_relative_to(place):
+        what = "the project itself" if place == root else "a folder that the project is in"
+        raise DataError(
+            f"this is {what}, not data",
+            where=str(path),
+            hint="add the folder in it that holds the data: tricord add data/NAME",
+        )
+    own = _OWN.intersection(place.relative_to(root).parts) if place.is_relative_to(root) else set[str]()  # fmt: skip
+    if own or place.name in _OWN:
+        whose = "Git's" if ".git" in (*own, place.name) else "Tricord's"
+        raise DataError(f"this is {whose} own, not data", where=str(path), hint="tricord status")
+    if place.name.endswith(SUFFIX) and place.is_file():
+        raise DataError(
+            "this is a pointer, not data",
+            where=str(path),
+            hint=f"tricord add {str(path).removesuffix(SUFFIX)}",
+        )
+    if not place.is_file() and not place.is_dir():
+        raise DataError(
+            "neither a file nor a folder (a socket, FIFO or device), so it has no content to store",
+            where=str(path),
+        )
+    return place
+
+
+def _pointer_of(project: Project, place: Path) -> Pointer | None:
+    """The pointer beside the data; None where there is none yet. DataError for one in a dataset."""
+    if not place.is_relative_to(project.root):
+        return None
+    path = place.relative_to(project.root).as_posix()
+    try:
+        check_path(path)
+    except ValueError as error:
+        raise DataError(str(error), where=str(place)) from error
+    for parent in place.relative_to(project.root).parents:
+        around = parent.as_posix()
+        if around != "." and pointers.pointer_file(project.root, around).is_file():
+            raise DataError(
+                f"this lies in the dataset {around}",
+                where=path,
+                hint=f"add that: tricord add {around}; or take it apart: tricord untrack {around}",
+            )
+    file = pointers.pointer_file(project.root, path)
+    return pointers.read(file, project.root) if file.is_file() else None
+
+
+def _check_free(project: Project, name: str, path: str) -> None:
+    for file in pointers.files(project.root):
+        try:
+            other = pointers.read(file, project.root)
+        except DataError:  # `status` and `resolve` tell of it
+            continue
+        if other.name == name and other.path != path:
+            raise DataError(
+                f"there is a dataset {name} already: {other.path}",
+                where=path,
+                hint=f"give this one another name: tricord add {path} --name NAME",
+            )
+
+
+def _check_content(scanned: Scan) -> None:
+    if not scanned.size:
+        raise _nothing_in(Path(scanned.top))
+    for folder in scanned.folders:
+        for name in folder.names:
+            if name.endswith(SUFFIX):
+                raise DataError(
+                    f"another dataset lies in this folder: {folder.prefix}{name}",
+                    where=scanned.top,
+                    hint=f"tricord untrack {folder.absolute}/{name.removesuffix(SUFFIX)}",
+                )
+
+
+def _nothing_in(place: Path) -> DataError:
+    return DataError("nothing in it", where=str(place), hint="add a file with rows in it")
+
+
+def _name_of(place: Path) -> str:
+    text = re.sub(r"[^\w.-]+", "-", place.stem if place.is_file() else place.name)
+    return text.lstrip("-._") or text
+
+
+def _artifact(place: Path, stored: Stored, source: str) -> Artifact:
+    form = "tree" if stored.is_tree else place.suffix.lstrip(".").lower() or "file"
+    meta: dict[str, JSON] = {"type": "pathlib.Path", "name": place.name, "source": source}
+    return Artifact(stored.digest, Kind.DATASET, form, stored.size, meta)

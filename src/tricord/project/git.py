@@ -33,6 +33,16 @@ def user(root: Path) -> str:
         return "unknown"
 
 
+def is_ignored(root: Path, path: str) -> bool:
+    """True if Git leaves a file of the work tree out, by some `.gitignore`."""
+    return bool(_git(root, "check-ignore", "--", path))
+
+
+def is_tracked(root: Path, path: str) -> bool:
+    """True if Git keeps a file, or any file below a folder."""
+    return bool(_git(root, "ls-files", "--", path))
+
+
 def _git(root: Path, *arguments: str) -> str:
     try:
         done = subprocess.run(

@@ -31,10 +31,11 @@ from tricord.core.ref import Move, parse_ref
 from tricord.core.run import Origin, Run, Status
 from tricord.core.verdict import Verdict
 from tricord.ledger.sqlite import SqliteLedger
-from tricord.project import codecs, environment, git
+from tricord.project import codecs, environment, git, workfiles
 from tricord.project.root import FOLDER, find, has_settings, prepare
 from tricord.store.digest import of_file
 from tricord.store.local import LocalStore
+from tricord.store.state import State
 
 GUARDED = {
     "models": Kind.MODEL,
@@ -96,6 +97,12 @@ class Project:
 
     def close(self) -> None:
         self.ledger.close()
+        self.state.close()
+
+    @cached_property
+    def state(self) -> State:
+        """What is known of the work folder's files, so that unchanged ones are not read again."""
+        return State(self.folder / workfiles.FILE)
 
     @property
     def folder(self) -> Path:
@@ -147,9 +154,10 @@ class Project:
 
         A file's format is its suffix.
         """
-        form = path.suffix.lstrip(".").lower() or "file"
+        stored = workfiles.store_path(self.store, self.state, path)
+        form = "tree" if stored.is_tree else path.suffix.lstrip(".").lower() or "file"
         meta = {"type": "pathlib.Path", "name": path.name, **meta}
-        artifact = self._store(path, kind, form, meta)
+        artifact = Artifact(stored.digest, kind, form, stored.size, meta)
         self.ledger.add_artifact(artifact)
         return artifact
 

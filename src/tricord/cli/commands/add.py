@@ -1,42 +1,83 @@
 """`tricord add`: make a version of a dataset."""
 
+import glob
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
 
+from tricord.cli import progress
 from tricord.cli.answer import Answer, size
 from tricord.core.artifact import short
 from tricord.core.errors import DataError
+from tricord.core.pointer import SUFFIX
 from tricord.data.versions import add
+from tricord.project import git
+from tricord.project.datasets import Version
 from tricord.project.project import Project
 
 EXAMPLE = "tricord add data/flights --name flights"
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="file or folder")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder or 'pattern*'")
     parser.add_argument("--name", help="name of the dataset (default: the path's, without suffix)")
     parser.add_argument("--why", default="", help="what this version is, for the record")
 
 
 def run(arguments: Namespace) -> Answer:
-    if arguments.name and len(arguments.paths) > 1:
+    paths = [found for text in arguments.paths for found in _expanded(text)]
+    if arguments.name and len(paths) > 1:
         raise DataError(
-            f"--name {arguments.name} names one dataset, and here are {len(arguments.paths)} paths",
+            f"--name {arguments.name} names one dataset, and here are {len(paths)} paths",
             hint="put the files into a folder and add that, or add each path with a --name of its own",
         )
     project = Project.open(arguments.project)
-    versions = [
-        add(project, path, name=arguments.name, why=arguments.why) for path in arguments.paths
-    ]
+    versions: list[Version] = []
+    notes: list[str] = []
+    for path in paths:
+        first = not Path(f"{path.absolute()}{SUFFIX}").exists()
+        with progress.bar(f"adding {path.name}") as watch:
+            version = add(project, path, name=arguments.name, why=arguments.why, watch=watch)
+        versions.append(version)
+        notes += _note(project, path) if first else []
     data: list[dict[str, Any]] = [version.to_json() for version in versions]
+    project.close()
 
-    def draw(on: Any) -> None:
-        for version in versions:
-            state = "new version" if version.changed else "unchanged"
-            on.print(
-                f"{version.name} v{version.number}: {state}, {size(version.artifact.size)}, "
-                f"{short(version.artifact.digest)}"
-            )
+    def lines() -> list[str]:
+        return [*map(_line, versions), *notes]
 
-    return Answer(data, draw)
+    return Answer(data, lines=lines)
+
+
+def _line(version: Version) -> str:
+    state = "new version" if version.changed else "unchanged"
+    return (
+        f"{version.name} v{version.number}: {state}, {size(version.artifact.size)}, "
+        f"{short(version.artifact.digest)}"
+    )
+
+
+def _expanded(text: str) -> list[Path]:
+    """The path; of a pattern that is no path itself, what it matches, without pointers."""
+    path = Path(text)
+    if not glob.has_magic(text) or path.exists():
+        return [path]
+    found = [Path(each) for each in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 - absolute ones too
+    found = [each for each in found if not each.name.endswith(SUFFIX)]
+    if not found:
+        raise DataError("no file or folder matches", where=text, hint="tricord add PATH")
+    return found
+
+
+def _note(project: Project, path: Path) -> list[str]:
+    """What Git does that stands in the way of keeping data and pointer where they belong."""
+    place = path.resolve()
+    if not place.is_relative_to(project.root):
+        return []
+    shown = place.relative_to(project.root).as_posix()
+    notes: list[str] = []
+    if git.is_ignored(project.root, shown + SUFFIX):
+        notes.append(f"note: Git ignores {shown}{SUFFIX}, so no commit will hold this version")
+    if git.is_tracked(project.root, shown):
+        notes.append(f"note: Git keeps the data too\n  next: git rm -r --cached {shown}")
+    return notes

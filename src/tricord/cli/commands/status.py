@@ -1,14 +1,23 @@
 """`tricord status`: what there is, and what changed."""
 
+import os
+import shutil
+import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tricord.cli.answer import Answer, moment, named, size, table
-from tricord.data.versions import changes
-from tricord.project.lineage import versions
+from tricord.cli.answer import Answer, count, moment, named, size
+from tricord.data.overview import Dataset, Standing, overview
+from tricord.data.worktree import Changes
+from tricord.project.datasets import ROOM
 from tricord.project.project import Project
 
 EXAMPLE = "tricord status --json"
+_MOST = 8
+"""Changed files of a dataset that are named; --json names all."""
+_QUIET = (Standing.UNCHANGED, Standing.ELSEWHERE)
+_YELLOW, _BOLD, _PLAIN = "\x1b[33m", "\x1b[1m", "\x1b[0m"
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -17,71 +26,107 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(arguments: Namespace) -> Answer:
     project = Project.open(arguments.project)
-    datasets: list[dict[str, Any]] = []
+    found = overview(project)
     others: list[dict[str, Any]] = []
     for ref, digest in project.ledger.refs().items():
-        moves = project.ledger.moves(ref)
-        row: dict[str, Any] = {"ref": ref, "digest": digest, "moves": len(moves)}
-        row |= {"when": moves[-1].when, "actor": moves[-1].actor, "why": moves[-1].why}
-        if ref.startswith("datasets/"):
-            artifact = project.resolve(ref)
-            differs = changes(project, artifact)
-            found = [move.new for move in versions(project, ref)]
-            row |= {
-                "version": found.index(digest) + 1,
-                "size": artifact.size,
-                "source": artifact.meta.get("source"),
-            }
-            row["changed"] = None if differs is None else _words(differs)
-            datasets.append(row)
-        else:
+        if not ref.startswith(ROOM):
+            moves = project.ledger.moves(ref)
+            row: dict[str, Any] = {"ref": ref, "digest": digest, "moves": len(moves)}
+            row |= {"when": moves[-1].when, "actor": moves[-1].actor, "why": moves[-1].why}
             others.append(row)
     data = {
         "project": project.name,
         "root": str(project.root),
-        "datasets": datasets,
+        "datasets": [dataset.to_json() for dataset in found],
         "refs": others,
     }
-    return Answer(data, lambda on: _draw(on, project, datasets, others))
+    project.close()
+    return Answer(data, lines=lambda: _lines(project, found, others))
 
 
-def _words(differs: Any) -> list[str]:
+def _lines(project: Project, found: Sequence[Dataset], refs: Sequence[Any]) -> Iterator[str]:
+    yield f"{_toned(_BOLD, project.name)}  {project.root}"
+    if not found and not refs:
+        yield "nothing here yet\n  next: tricord add FILE"
+        return
+    if found:
+        yield ""
+        rows = [_row(dataset) for dataset in found]
+        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for dataset, row in zip(found, rows, strict=True):
+            cells = [cell.ljust(width) for cell, width in zip(row, wide, strict=True)]
+            last = row[-1] if dataset.standing in _QUIET else _toned(_YELLOW, row[-1])
+            yield "  ".join([*cells[:-1], last]).rstrip()
+            yield from _details(dataset)
+    if refs:
+        yield ""
+        rows = [
+            [row["ref"], named(row["digest"]), moment(row["when"]), _plain(row["actor"]), _plain(row["why"])]
+            for row in refs
+        ]  # fmt: skip
+        wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            line = "  ".join(cell.ljust(width) for cell, width in zip(row, wide, strict=True))
+            yield _cut(line.rstrip())
+
+
+def _row(dataset: Dataset) -> list[str]:
+    version = f"v{dataset.number}" if dataset.number else named(dataset.digest)
     return [
-        f"{len(names)} {word}: {', '.join(names[:3])}{' …' if names[3:] else ''}"
-        for word, names in (
-            ("added", differs.added),
-            ("removed", differs.removed),
-            ("changed", differs.changed),
-        )
-        if names
+        _plain(dataset.name),
+        version,
+        "–" if dataset.size is None else size(dataset.size),
+        "–" if dataset.files is None else count(dataset.files, "file"),
+        moment(dataset.moved.when if dataset.moved else None),
+        _plain(dataset.path or "–"),
+        _state(dataset),
     ]
 
 
-def _draw(on: Any, project: Project, datasets: list[Any], others: list[Any]) -> None:
-    on.print(f"[bold]{project.name}[/]  {project.root}", soft_wrap=True)
-    if not datasets and not others:
-        on.print("nothing here yet\n  next: tricord add FILE")
-        return
-    if datasets:
-        drawn = table(
-            "dataset", "version", "digest", "size", "when", "work folder", right=("size",)
+def _state(dataset: Dataset) -> str:
+    changes = dataset.changes
+    if dataset.standing != Standing.CHANGED or changes is None:
+        return "–" if dataset.standing == Standing.ELSEWHERE else str(dataset.standing)
+    parts = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
+    return ", ".join(f"{len(names):,} {word}" for word, names in parts.items() if names)
+
+
+def _details(dataset: Dataset) -> Iterator[str]:
+    if dataset.problem:
+        yield f"    {dataset.problem}"
+    if dataset.standing == Standing.CHANGED and dataset.changes:
+        yield from _files(dataset.changes)
+    if dataset.next:
+        yield f"    next: {dataset.next}"
+
+
+def _files(changes: Changes) -> Iterator[str]:
+    named_ = [
+        (word, name)
+        for word, names in (
+            ("added  ", changes.added),
+            ("removed", changes.removed),
+            ("changed", changes.changed),
         )
-        for row in datasets:
-            state = "–" if row["changed"] is None else "; ".join(row["changed"]) or "unchanged"
-            name = row["ref"].removeprefix("datasets/").removesuffix("@latest")
-            drawn.add_row(
-                name,
-                f"v{row['version']}",
-                named(row["digest"]),
-                size(row["size"]),
-                moment(row["when"]),
-                f"[yellow]{state}[/]" if row["changed"] else state,
-            )
-        on.print(drawn)
-    if others:
-        drawn = table("ref", "stands at", "moved", "by", "why")
-        for row in others:
-            drawn.add_row(
-                row["ref"], named(row["digest"]), moment(row["when"]), row["actor"], row["why"]
-            )
-        on.print(drawn)
+        for name in names
+    ]
+    for word, name in named_[:_MOST]:
+        yield f"    {word}  {_plain(name)}"
+    if len(named_) > _MOST:
+        yield f"    … and {len(named_) - _MOST:,} more"
+
+
+def _plain(text: str) -> str:
+    """On one line, whatever is in it: a name may hold a newline or a terminal's commands."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _cut(line: str) -> str:
+    if not sys.stdout.isatty():
+        return line
+    wide = shutil.get_terminal_size().columns
+    return line if len(line) <= wide else line[: wide - 1] + "…"
+
+
+def _toned(tone: str, text: str) -> str:
+    return f"{tone}{text}{_PLAIN}" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
