@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tricord.core.step import dataset as dataset
     from tricord.core.step import pipeline as pipeline
     from tricord.core.step import step as step
+    from tricord.data.views import open_file as open_file
     from tricord.features.join import join as join
     from tricord.models.release import release as release
     from tricord.project.project import Project as Project
@@ -27,6 +28,7 @@ _HOME = {
     "dataset": "tricord.core.step",
     "evaluate": "tricord.checks.evaluate",
     "join": "tricord.features.join",
+    "open_file": "tricord.data.views",
     "pipeline": "tricord.core.step",
     "release": "tricord.models.release",
     "step": "tricord.core.step",
@@ -41,6 +43,7 @@ __all__ = [
     "dataset",
     "evaluate",
     "join",
+    "open_file",
     "pipeline",
     "release",
     "step",
