@@ -19,6 +19,14 @@ COMMANDS = {
     "add": "make a version of a dataset from files",
     "status": "datasets, endpoints, releases and what changed",
     "diff": "what changed in a dataset: files, and rows and columns of its tables",
+    "log": "the versions of a dataset: who, when, why, and which runs used them",
+    "checkout": "bring versions of datasets into the work tree",
+    "mv": "move a dataset, or give it another name",
+    "rm": "remove a dataset from the work tree; its versions stay",
+    "untrack": "keep a dataset's files and version them no more",
+    "resolve": "solve the conflict of a dataset that two branches changed",
+    "hooks": "let Git bring the data along: install, remove, show",
+    "data": "the catalogue: list, show, describe, tag datasets",
     "run": "run a pipeline; finished steps are answered from the cache",
     "runs": "list runs, newest first",
     "show": "show a run, ref or artifact",
@@ -29,6 +37,8 @@ COMMANDS = {
     "rollback": "put an endpoint back to what it served before",
     "monitor": "judge what an endpoint served: drift and quality",
     "verify": "check every object of the store and the ledger's chain",
+    "gc": "show or delete what nobody needs any more",
+    "du": "what takes how much of the store",
     "config": "every setting, its value and where it came from",
 }
 

@@ -108,7 +108,7 @@ def resolve(project: Project, what: str) -> Version:
     """
     name, wanted = split(what)
     found = project.ledger.ref(ref_of(name))
-    moves = lineage.versions(project, ref_of(name)) if found else []
+    moves = lineage.versions(project, ref_of(name))
     tagged = tags(project, name)
     if not moves and not tagged:
         raise NotRecorded(
@@ -123,7 +123,7 @@ def resolve(project: Project, what: str) -> Version:
     if digest is None:
         shown = ", ".join([LATEST, *tagged, *(f"v{n}" for n in range(len(moves), 0, -1))][:8])
         raise NotRecorded(
-            f"no version {wanted!r} of {name}",
+            f"no version {wanted or LATEST!r} of {name}",
             where=f"there are {shown}",
             hint=f"tricord log {name}",
         )

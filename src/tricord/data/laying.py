@@ -1,0 +1,344 @@
+"""Laying a version out in the work tree: first a plan of what differs, then the writing of it.
+
+Nothing that is saved nowhere is overwritten or removed, unless `force` says so. What is saved is told by
+content: a file whose digest is in a recorded version of the dataset, and in the store, can be brought back.
+A plan is made of all before anything is touched. Files are then built beside the store and renamed into
+place, each after another look at what it replaces; one that was edited meanwhile stays. Whoever is killed
+half-way leaves only whole files, all of them saved, so that the same act again completes it.
+"""
+
+import os
+import stat
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import DataError, ObjectMissing
+from tricord.data import seeing
+from tricord.data.seeing import WHOLE, Seen, Sight
+from tricord.project.project import Project
+from tricord.store.local import LocalStore
+from tricord.store.progress import Watch, quiet
+from tricord.store.state import Mark
+from tricord.store.tree import Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What has to be done so that a version stands at `place`.
+
+    `write` holds what is to be written and what stands there now (None: nothing); `remove` what no
+    longer belongs there; `kept` the paths that stay because no version has them; `unsaved` those
+    that are in the way and saved nowhere.
+    """
+
+    place: Path
+    write: Sequence[tuple[Entry, Seen | None]]
+    remove: Sequence[Seen]
+    kept: tuple[str, ...]
+    unsaved: tuple[str, ...]
+    same: int
+    sight: Sight
+    part: bool
+
+    @property
+    def needs_anything(self) -> bool:
+        return bool(self.write or self.remove)
+
+
+@dataclass
+class Laid:
+    """What was done: files written and removed."""
+
+    written: int = 0
+    removed: int = 0
+    edited: list[str] = field(default_factory=list[str])
+    """Paths that somebody changed while this was under way: they are as that one left them."""
+
+
+def wanted(store: LocalStore, digest: Digest) -> dict[str, Entry]:
+    """The files of a version: path in the dataset → entry. One file is at the path ''. ObjectMissing."""
+    if store.is_tree(digest):
+        return {entry.path: entry for entry in store.entries(digest)}
+    return {WHOLE: Entry(WHOLE, digest, store.size(digest), executable=False)}
+
+
+def plan(
+    project: Project,
+    place: Path,
+    files: Mapping[str, Entry],
+    *,
+    saved_in: Iterable[Digest],
+    only: frozenset[str] | None = None,
+    force: bool = False,
+) -> Plan:
+    """Compare what stands at `place` with the `files` that are wanted there. Nothing is touched.
+
+    `only` limits it to some of the files, and then nothing is removed. `saved_in` are the versions
+    in which lost content could be found again, likeliest first. DataError where the place is behind a
+    symbolic link.
+    """
+    check_place(project.root, place)
+    sight = seeing.look(project, place, also=files, only=only)
+    there = sight.files
+    chosen = files if only is None else {path: files[path] for path in sorted(only)}
+    write: list[tuple[Entry, Seen | None]] = []
+    for path, entry in chosen.items():
+        seen = there.get(path)
+        if seen is None or seen.digest != entry.digest or not _same_bit(path, entry, seen):
+            write.append((entry, seen))
+    gone = [] if only is not None else [seen for path, seen in there.items() if path not in files]
+    replaced = [seen for entry, seen in write if seen and seen.digest != entry.digest]
+    if there:
+        _check_folders(place, (entry.path for entry, _ in write))
+    unsaved: set[Digest] = set()
+    if not force:
+        unsaved = _unsaved(project.store, {seen.digest for seen in [*gone, *replaced]}, saved_in)
+    kept = [seen.path for seen in gone if seen.digest in unsaved]
+    lost = [seen.path for seen in replaced if seen.digest in unsaved]
+    return Plan(
+        place,
+        write,
+        [seen for seen in gone if seen.digest not in unsaved],
+        tuple(sorted(kept)),
+        tuple(sorted({*lost, *_in_the_way(kept, (entry.path for entry, _ in write))})),
+        same=len(chosen) - len(write),
+        sight=sight,
+        part=only is not None,
+    )
+
+
+def check_place(root: Path, place: Path) -> None:
+    """DataError if a symbolic link lies between a project's root and the place of its data."""
+    for folder in [place, *place.parents]:
+        if folder == root:
+            return
+        if folder.is_symlink():
+            raise DataError(
+                "a symbolic link, and nothing is written through one",
+                where=str(folder),
+                hint="put a folder in its place, or add the data where it really lies",
+            )
+    raise DataError("the place lies outside the project", where=str(place))
+
+
+def _check_folders(place: Path, paths: Iterable[str]) -> None:
+    """DataError if a folder that is to be written in is a symbolic link: it could lead anywhere."""
+    for folder in {place / end for path in paths for end in _parents(path)}:
+        if folder != place:
+            check_place(place, folder)
+
+
+def missing(store: LocalStore, plans: Iterable[Plan]) -> set[Digest]:
+    """What the plans need and the store has not."""
+    return store.missing({entry.digest for plan in plans for entry, _ in plan.write})
+
+
+def lay(project: Project, plan: Plan, *, link: str, watch: Watch = quiet) -> Laid:
+    """Do what was planned. Files that were edited since the plan was made are left and named."""
+    done = Laid()
+    if not plan.needs_anything:
+        return done
+    with _writing(plan.place), _area(project, plan.place) as area:
+        staged = _stage(project, plan, area, link, watch)
+        marks = [seeing.mark_at(path) for path in staged]
+        _remove(project, plan, done)
+        if _whole(plan) and _appear(area / "whole", plan.place):
+            done.written = len(plan.write)
+        else:
+            marks = _move(project, plan, staged, done)
+    _remember(project, plan, marks, done)
+    return done
+
+
+def _remember(project: Project, plan: Plan, marks: Sequence[Mark | None], done: Laid) -> None:
+    laid = {
+        entry.path: (entry.digest, mark)
+        for (entry, _), mark in zip(plan.write, marks, strict=True)
+        if mark is not None
+    }
+    gone = {seen.path for seen in plan.remove}
+    stays = {
+        path: seen
+        for path, seen in plan.sight.files.items()
+        if path not in laid and path not in gone
+    }
+    seeing.remember(
+        project,
+        plan.place,
+        laid,
+        stays,
+        moment=plan.sight.moment,
+        whole=not plan.part and not done.edited,
+    )
+
+
+def _same_bit(path: str, entry: Entry, seen: Seen) -> bool:
+    return path == WHOLE or entry.executable == seen.executable
+
+
+def _unsaved(store: LocalStore, digests: set[Digest], versions: Iterable[Digest]) -> set[Digest]:
+    """Which of the digests are in none of the versions, or no longer in the store."""
+    unsaved = store.missing(digests)
+    wanted_ = digests - unsaved
+    for version in versions:
+        if not wanted_:
+            break
+        try:
+            found = set(store.tree(version).values()) if store.is_tree(version) else {version}
+        except ObjectMissing:
+            continue
+        wanted_ -= found
+    return unsaved | wanted_
+
+
+def _in_the_way(kept: Sequence[str], written: Iterable[str]) -> Iterator[str]:
+    """Files that stay, where the new version needs a folder; or in what it needs as a file."""
+    if not kept:
+        return
+    folders: dict[str, str] = {}
+    for path in kept:
+        for end in _parents(path):
+            folders.setdefault(end, path)
+    stay = set(kept)
+    for path in written:
+        if path in folders:
+            yield folders[path]
+        yield from (end for end in _parents(path) if end in stay)
+
+
+def _parents(path: str) -> list[str]:
+    """
+    >>> _parents("a/b/c")
+    ['', 'a', 'a/b']
+    """
+    parts = path.split("/")
+    return ["/".join(parts[:end]) for end in range(len(parts))] if path else []
+
+
+def _whole(plan: Plan) -> bool:
+    """Whether nothing of it is there yet, so that it can appear at once."""
+    return not plan.same and not plan.kept and all(seen is None for _, seen in plan.write)
+
+
+@contextmanager
+def _writing(place: Path) -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot be written: {error.strerror}; the same command goes on from here",
+            where=str(error.filename or place),
+            hint="check the space, and who owns the folder",
+        ) from error
+
+
+@contextmanager
+def _area(project: Project, place: Path) -> Generator[Path]:
+    """A folder for files under way, on the file system of `place`, gone afterwards."""
+    near = next(folder for folder in place.parents if folder.is_dir())
+    with project.scratch() as scratch:
+        if scratch.stat().st_dev == near.stat().st_dev:
+            yield scratch
+            return
+    with TemporaryDirectory(dir=near, prefix=".tricord-") as other:
+        yield Path(other)
+
+
+def _stage(project: Project, plan: Plan, area: Path, link: str, watch: Watch) -> list[Path]:
+    if _whole(plan):
+        staged = [area / "whole" / entry.path for entry, _ in plan.write]
+    else:
+        staged = [area / str(number) for number in range(len(plan.write))]
+    files = [(entry, path) for (entry, _), path in zip(plan.write, staged, strict=True)]
+    project.store.write_files(files, link=link, watch=watch)
+    return staged
+
+
+def _appear(built: Path, place: Path) -> bool:
+    """Give a folder or file that was built its name; False where something else has it."""
+    if os.path.lexists(place) and not (place.is_dir() and built.is_dir()):
+        return False
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        built.rename(place)
+    except OSError:  # a folder that is not empty
+        return False
+    return True
+
+
+def _move(project: Project, plan: Plan, staged: Sequence[Path], done: Laid) -> list[Mark | None]:
+    """Give each built file its place, unless something else came there; the marks that they then have."""
+    marks: list[Mark | None] = []
+    folders: set[Path] = {plan.place.parent}
+    for (entry, seen), built in zip(plan.write, staged, strict=True):
+        target = plan.place / entry.path if entry.path else plan.place
+        if target.parent not in folders:
+            _make_folder(project.root, target.parent)
+            folders.add(target.parent)
+        if not _as_seen(target, seen):
+            done.edited.append(entry.path or plan.place.name)
+            marks.append(None)
+            continue
+        if entry.path == WHOLE and seen is not None and seen.executable:
+            built.chmod(built.stat().st_mode | stat.S_IXUSR)
+        before = seeing.mark_at(built)
+        built.rename(target)
+        after = seeing.mark_at(target)
+        kept = before and after and (before.inode, before.modified) == (after.inode, after.modified)
+        marks.append(after if kept else None)  # not kept: somebody has written to it since
+        done.written += 1
+    return marks
+
+
+def _as_seen(target: Path, seen: Seen | None) -> bool:
+    """Whether a place is as it was when the plan was made: the last look before it is replaced."""
+    if seen is not None:
+        return seeing.mark_at(target) == seen.mark
+    if target.is_dir() and not target.is_symlink():
+        _prune(target, target)
+    return not os.path.lexists(target)
+
+
+def _make_folder(root: Path, folder: Path) -> None:
+    """Make a folder and those above it, through no link: one could lead anywhere."""
+    check_place(root, folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _remove(project: Project, plan: Plan, done: Laid) -> None:
+    folders: set[Path] = set()
+    for seen in plan.remove:
+        target = plan.place / seen.path if seen.path else plan.place
+        if target.parent not in folders:
+            check_place(project.root, target.parent)
+        if seeing.mark_at(target) != seen.mark:
+            done.edited.append(seen.path or plan.place.name)
+            continue
+        target.unlink()
+        folders.add(target.parent)
+        done.removed += 1
+    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
+        if folder.is_relative_to(plan.place):
+            _prune(folder, plan.place)
+
+
+def _prune(folder: Path, top: Path) -> None:
+    """Remove a folder that became empty, the empty ones below it, and those above it up to `top`."""
+    for below, _, _ in os.walk(folder, topdown=False):
+        _try_rmdir(Path(below))
+    while folder != top:
+        folder = folder.parent
+        if not _try_rmdir(folder):
+            return
+
+
+def _try_rmdir(folder: Path) -> bool:
+    try:
+        folder.rmdir()
+    except OSError:  # not empty: somebody's files are in it
+        return False
+    return True

@@ -1,0 +1,158 @@
+"""Moving, removing and no longer tracking a dataset: data, pointer, Git's ignore line and ref together.
+
+Each can be stopped at any instruction and done again: the data goes first, its pointer after it, so
+that what a pointer names is never lost sight of.
+"""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tricord.core.errors import DataError
+from tricord.core.pointer import Pointer, check_name, check_path
+from tricord.data import checkout, ignoring, laying, leftovers, pointers
+from tricord.project import datasets
+from tricord.project.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A dataset that is gone from the work tree; `kept` are files that no version has, still there."""
+
+    name: str
+    path: str
+    files: int
+    kept: tuple[str, ...] = ()
+
+
+def move(project: Project, what: str, to: str, *, name: str | None = None) -> Pointer:
+    """Move a dataset's data and pointer to another place, and give it another `name` if one is given.
+
+    `to` is the new place, or a folder to put it in. The versions of a dataset that gets another name
+    stay under the old one; the new one begins with this version and has its tags. DataError where
+    something is at the new place.
+    """
+    pointer = pointers.get(project.root, what)
+    path = _place(project, pointer, to)
+    moved = replace(pointer, path=path, name=check_name(name or pointer.name))
+    if moved == pointer:
+        raise DataError(f"{pointer.name} is there already", where=pointer.path)
+    if moved.name != pointer.name and moved.name in pointers.find_all(project.root):
+        raise DataError(
+            f"there is a dataset {moved.name} already", hint=f"tricord mv {what} {to} --name NAME"
+        )
+    if moved.path != pointer.path:
+        _move_data(project, pointer, moved)
+    ignoring.hide(project.root, moved.path)
+    leftovers.note(project, moved)
+    pointers.write(project.root, moved)
+    if moved.path != pointer.path:
+        pointers.pointer_file(project.root, pointer.path).unlink(missing_ok=True)
+        ignoring.unhide(project.root, pointer.path)
+        leftovers.forget(project, pointer.path)
+    if moved.name != pointer.name:
+        _rename(project, pointer, moved)
+    return moved
+
+
+def remove(project: Project, what: str, *, force: bool = False) -> Removed:
+    """Remove a dataset's data, pointer and latest ref. Its versions stay on record, and their content in
+    the store, until a collection is told to drop what history alone needs.
+
+    DataError where the data has changes that are saved nowhere, unless `force`.
+    """
+    pointer = pointers.get(project.root, what)
+    versions = checkout.saved(project, pointer)
+    plan = laying.plan(project, project.root / pointer.path, {}, saved_in=versions, force=force)
+    if plan.kept:
+        shown = ", ".join(path or pointer.path for path in plan.kept[:3])
+        raise DataError(
+            f"{pointer.name} has changes that are saved nowhere: {shown}{' …' if plan.kept[3:] else ''}",
+            where=pointer.path,
+            hint=f"tricord add {pointer.path}, or tricord rm {pointer.name} --force",
+        )
+    laid = laying.lay(project, plan, link="copy")
+    if laid.edited:
+        raise DataError(
+            f"{laid.edited[0]} was changed while {pointer.name} was being removed; it stays",
+            where=pointer.path,
+            hint=f"tricord add {pointer.path}, or tricord rm {pointer.name} --force",
+        )
+    _forget(project, pointer, why=f"removed from {pointer.path}")
+    return Removed(pointer.name, pointer.path, laid.removed)
+
+
+def untrack(project: Project, what: str) -> Removed:
+    """Remove a dataset's pointer and latest ref, and let Git see the data again, which stays as it is."""
+    pointer = pointers.get(project.root, what)
+    _forget(project, pointer, why=f"no longer tracked at {pointer.path}")
+    return Removed(pointer.name, pointer.path, 0)
+
+
+def _forget(project: Project, pointer: Pointer, *, why: str) -> None:
+    leftovers.forget(project, pointer.path)
+    ref = datasets.ref_of(pointer.name)
+    if project.ledger.ref(ref) is not None:
+        project.move(ref, None, why=why)
+    pointers.pointer_file(project.root, pointer.path).unlink(missing_ok=True)
+    ignoring.unhide(project.root, pointer.path)
+
+
+def _place(project: Project, pointer: Pointer, to: str) -> str:
+    """The new path, relative to the root. An existing folder, or a name that ends with /, is put into."""
+    full = Path(os.path.normpath(Path.cwd() / to))
+    into = to.endswith(os.sep) or (full.is_dir() and full != project.root / pointer.path)
+    data_moved = not (project.root / pointer.path).exists() and not into
+    if into and not data_moved:
+        full /= Path(pointer.path).name
+    if not full.is_relative_to(project.root):
+        raise DataError("the new place lies outside the project", where=str(full))
+    try:
+        path = check_path(full.relative_to(project.root).as_posix())
+    except ValueError as error:
+        raise DataError(str(error), where=str(full)) from error
+    laying.check_place(project.root, full)
+    for other in pointers.find_all(project.root).values():
+        if other.path != pointer.path and _overlap(path, other.path):
+            raise DataError(f"the new place is that of {other.name}", where=other.path)
+    if path != pointer.path and _overlap(path, pointer.path):
+        raise DataError("a dataset cannot be moved into itself", where=path)
+    return path
+
+
+def _overlap(one: str, other: str) -> bool:
+    """
+    >>> _overlap("a/b", "a"), _overlap("ab", "a")
+    (True, False)
+    """
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
+def _move_data(project: Project, pointer: Pointer, moved: Pointer) -> None:
+    source, target = project.root / pointer.path, project.root / moved.path
+    if os.path.lexists(target):
+        if not os.path.lexists(source):
+            return  # an earlier try got as far as this
+        raise DataError("there is something already, and it is not overwritten", where=str(target))
+    if not os.path.lexists(source):
+        return  # only the pointer is here: its data was never checked out
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+    except OSError as error:
+        raise DataError(
+            f"cannot be moved: {error.strerror}",
+            where=f"{source} → {target}",
+            hint="choose a place on the same file system",
+        ) from error
+
+
+def _rename(project: Project, pointer: Pointer, moved: Pointer) -> None:
+    """The new name begins where the old one stands; the old one is on record, and has no latest."""
+    why = f"renamed from {pointer.name}"
+    checkout.settle(project, moved, why=why)
+    for label, digest in datasets.tags(project, pointer.name).items():
+        project.move(datasets.ref_of(moved.name, label), digest, why=why)
+    old = datasets.ref_of(pointer.name)
+    if project.ledger.ref(old) is not None:
+        project.move(old, None, why=f"renamed to {moved.name}")

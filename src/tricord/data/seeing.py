@@ -1,0 +1,118 @@
+"""What stands in the work tree now: each file's digest, and a mark that changes when the file does."""
+
+import os
+import stat
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tricord.core.artifact import Digest
+from tricord.data import ignoring
+from tricord.project.project import Project
+from tricord.store import workspace
+from tricord.store.state import Mark, State, mark_of, settled
+from tricord.store.workspace import Found
+
+WHOLE = ""
+"""The path in its dataset of a file that is all of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file of the work tree: its path in the dataset, its content's digest, and its mark from
+    before it was read (for a symbolic link, that of what it leads to)."""
+
+    path: str
+    digest: Digest
+    mark: Mark
+
+    @property
+    def executable(self) -> bool:
+        return bool(self.mark.executable)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The files at a place by path in the dataset, and the moment before they were looked at."""
+
+    files: Mapping[str, Seen]
+    moment: int
+
+
+def mark_at(path: Path) -> Mark | None:
+    """The mark of a file, None where nothing is there (or a link that leads nowhere)."""
+    try:
+        return mark_of(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def look(
+    project: Project,
+    place: Path,
+    *,
+    also: Iterable[str] = (),
+    only: frozenset[str] | None = None,
+) -> Sight:
+    """The files at `place`; none where nothing is there. What has not changed is not read again.
+
+    Files that are ignored are not seen, unless `also` names them. `only` limits it to some.
+    """
+    state = project.state
+    moment = state.now()
+    if not os.path.lexists(place):
+        return Sight({}, moment)
+    if not place.is_dir():
+        return Sight(_each(state, place, [WHOLE], moment), moment)
+    if only is not None:
+        return Sight(_each(state, place, only, moment), moment)
+    scanned = workspace.scan(place, ignoring.rules(project.root, place))
+    digests = workspace.digests_of(scanned, state)
+    files = {found.path: Seen(found.path, digests[found.path], found.mark) for found in scanned}
+    hidden = [path for path in also if path and path not in files]
+    return Sight({**files, **_each(state, place, hidden, moment)}, moment)
+
+
+def remember(
+    project: Project,
+    place: Path,
+    laid: Mapping[str, tuple[Digest, Mark]],
+    stays: Mapping[str, Seen],
+    *,
+    moment: int,
+    whole: bool,
+) -> None:
+    """Note the digests of files that were just laid out, so that nobody has to read them again.
+
+    `laid` are the new ones with their marks; `stays` those that were there, seen at `moment`. With
+    `whole` these are all the files of the place.
+    """
+    folders: dict[str, dict[str, tuple[Mark, Digest]]] = defaultdict(dict)
+    touched: set[str] = set()
+    for path, (digest, mark) in laid.items():
+        folder, name = os.path.split(place / path if path else place)
+        touched.add(folder)
+        folders[folder][name] = (mark, digest)
+    for path, seen in stays.items():
+        folder, name = os.path.split(place / path if path else place)
+        if settled(seen.mark, moment):
+            folders[folder][name] = (seen.mark, seen.digest)
+    changed = {folder: files for folder, files in folders.items() if whole or folder in touched}
+    state = project.state
+    state.record(changed, seen=state.now(), whole=whole and WHOLE not in laid)
+
+
+def _each(state: State, place: Path, paths: Iterable[str], moment: int) -> dict[str, Seen]:
+    seen: dict[str, Seen] = {}
+    for path in paths:
+        where = place / path if path else place
+        mark = mark_at(where)
+        if mark is None or not stat.S_ISREG(where.stat().st_mode):
+            continue
+        digest = state.get(str(where), mark)
+        if digest is None:
+            digest = workspace.read_digest(Found(path, str(where), mark))
+            state.put(str(where), mark, digest, seen=moment)
+        seen[path] = Seen(path, digest, mark)
+    return seen
