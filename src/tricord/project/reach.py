@@ -104,14 +104,14 @@ def _recorded(project: Project, policy: Policy) -> Iterator[Need]:
         yield Need(digest, "ref", ref)
     since = 0.0 if policy.runs is None else project.clock.now() - policy.runs
     running: dict[str, list[Need]] = {}
-    moves: dict[str, list[Need]] = {}
+    latest: dict[str, list[Digest]] = {}
     for event in _events(project):
         found = [Need(digest, *_reason(event)) for digest in _values(event.body)]
         if event.type == EventType.REF_MOVED:
             if policy.versions is None or not event.subject.startswith("datasets/"):
                 yield from found
-            else:
-                moves.setdefault(event.subject, []).extend(found)
+            elif event.subject.endswith("@latest"):
+                latest.setdefault(event.subject, []).extend(_values(event.body["new"]))
             continue
         if event.type == EventType.RUN_ENDED:
             running.pop(event.subject, None)
@@ -121,9 +121,9 @@ def _recorded(project: Project, policy: Policy) -> Iterator[Need]:
             running[event.subject] = found
     for found in running.values():
         yield from found
-    for found in moves.values():
-        newest = list(dict.fromkeys(need.digest for need in reversed(found)))[: policy.versions]
-        yield from (need for need in found if need.digest in newest)
+    for ref, digests in latest.items():
+        for digest in list(dict.fromkeys(reversed(digests)))[: policy.versions]:
+            yield Need(digest, "ref", ref)
 
 
 def _reason(event: Event) -> tuple[str, str]:

@@ -53,6 +53,10 @@ class Marks:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def numbers(self) -> set[int]:
+        """The keys of all that is marked, and of the plain objects that are held."""
+        return self._keys | {key(digest) for digest in self.held}
+
     def add(self, roots: Iterable[Digest]) -> None:
         """Mark files and trees, with all that they consist of. What is not in the store is marked too.
 
