@@ -166,7 +166,7 @@ def bring(
     laid = laying.lay(
         project,
         plan,
-        link=link or str(project.config.values.get("store.link", "auto")),
+        link=link or project.config.text("store.link"),
         watch=watch,
     )
     if laid.edited:

@@ -3,17 +3,18 @@
 import dataclasses
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tricord.cli.answer import Answer, count, named, size, table
 from tricord.core.errors import DataError
-from tricord.data import catalog
+from tricord.data import attached, catalog, parts, views
 from tricord.data.catalog import Listed
 from tricord.project.project import Project
 from tricord.store.tree import Entry
 
 EXAMPLE = 'tricord data describe flights --owner "Ada" --licence CC0-1.0'
-ACTIONS = ("list", "show", "describe", "tag", "untag")
+ACTIONS = ("list", "show", "describe", "tag", "untag", "schema", "path", "parts")
 _MOST_FILES = 20
 
 
@@ -25,11 +26,17 @@ def arguments(parser: ArgumentParser) -> None:
         metavar="NAME[@VERSION]",
         help="the dataset; for list, a part of its name",
     )
-    parser.add_argument("more", nargs="?", metavar="TAG", help="tag, untag: the tag")
+    parser.add_argument(
+        "more",
+        nargs="?",
+        metavar="TAG/FILE",
+        help="tag, untag: the tag; path: one of its files; schema: a schema file to attach",
+    )
     parser.add_argument("--description", help="describe: what it is")
     parser.add_argument("--licence", help="describe: under which terms it may be used")
     parser.add_argument("--owner", help="describe: who answers for it")
-    parser.add_argument("--why", default="", help="tag, untag: for the record")
+    parser.add_argument("--glob", metavar="PATTERN", help="parts: which files, such as '*.csv'")
+    parser.add_argument("--why", default="", help="tag, untag, schema: for the record")
     parser.add_argument(
         "--force", action="store_true", help="tag: even if another version has the tag"
     )
@@ -46,6 +53,13 @@ def run(arguments: Namespace) -> Answer:
             return _show(project, arguments.what)
         case "describe":
             return _describe(project, arguments)
+        case "schema":
+            return _schema(project, arguments)
+        case "path":
+            where = views.path(project, arguments.what, arguments.more)
+            return Answer({"path": str(where)}, lambda on: on.out(str(where), highlight=False))
+        case "parts":
+            return _parts(project, arguments.what, arguments.glob)
         case _:
             return _tag(project, arguments)
 
@@ -136,3 +150,44 @@ def _tag(project: Project, arguments: Namespace) -> Answer:
     return Answer(
         version.to_json(), lambda on: on.print(f"{version} is tagged {label}", markup=False)
     )
+
+
+def _schema(project: Project, arguments: Namespace) -> Answer:
+    name = arguments.what
+    if arguments.more:
+        attached.attach(project, name, Path(arguments.more), why=arguments.why)
+    schema, is_attached = attached.schema_of(project, name)
+    text = schema.to_yaml()
+
+    def draw(on: Any) -> None:
+        if not is_attached:
+            on.print(
+                "# proposed from its rows; write it to a file, mend it, and attach it:",
+                markup=False,
+            )
+            on.print(f"# tricord data schema {name} FILE", markup=False)
+        on.out(text.rstrip(), highlight=False)
+
+    return Answer({"name": name, "attached": is_attached, "schema": text}, draw)
+
+
+def _parts(project: Project, what: str, pattern: str | None) -> Answer:
+    if not pattern:
+        raise DataError("which files?", hint=f"tricord data parts {what} --glob '*.csv'")
+    found = parts.parts(project, what, pattern)
+
+    def draw(on: Any) -> None:
+        from rich.markup import escape
+
+        drawn = table("part", "files", "size", "digest", right=("files", "size"))
+        for part in found:
+            artifact = part.artifact
+            drawn.add_row(
+                escape(part.name),
+                f"{len(part.files):,}",
+                size(artifact.size),
+                named(artifact.digest),
+            )
+        on.print(drawn)
+
+    return Answer([part.to_json() for part in found], draw)
