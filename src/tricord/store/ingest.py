@@ -319,9 +319,9 @@ class Ingest:
         held = self._held[shape]
         asked = set(names)
         while wanted := asked - held:
-            places = self._index.find_many(wanted, shape, fresh=False)
-            gone = {place.pack for place in places.values() if not self._touched(place.pack)}
-            held.update(digest for digest, place in places.items() if place.pack not in gone)
+            packs = self._index.packs_of(wanted, shape)
+            gone = {name for name in set(packs.values()) if not self._touched(name)}
+            held.update(digest for digest, name in packs.items() if name not in gone)
             if not gone:
                 break
             self._index.drop(gone)

@@ -4,9 +4,8 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from tricord.core import canonical
 from tricord.core.artifact import Digest, parse_digest
@@ -14,10 +13,10 @@ from tricord.core.errors import DataError, TricordError
 from tricord.store.faults import in_source
 
 HEADER = b"tricord tree/1\n"
+_OUTSIDE = frozenset({"", ".", ".."})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Entry:
+class Entry(NamedTuple):
     """One file of a tree: relative POSIX path, digest, size in bytes, owner's execute bit."""
 
     path: str
@@ -32,8 +31,7 @@ def encode(entries: Iterable[Entry]) -> bytes:
     >>> encode([])
     b'tricord tree/1\\n[]'
     """
-    rows = [[e.path, e.digest, e.size, e.executable] for e in sorted(entries)]
-    return HEADER + canonical.encode(rows)
+    return HEADER + canonical.encode(sorted(entries))
 
 
 def decode(data: bytes) -> tuple[Entry, ...]:
@@ -67,12 +65,19 @@ def check_paths(paths: Sequence[str]) -> None:
     known = set(paths)
     if len(known) != len(paths):
         raise ValueError("malformed tree: a path is given twice")
+    folders: set[str] = set()
     for path in paths:
-        parts = path.split("/")
-        if "\0" in path or not {"", ".", ".."}.isdisjoint(parts):
+        folder, _, name = path.rpartition("/")
+        if name in _OUTSIDE or "\0" in name or (path[0] == "/" and not folder):
             raise ValueError(f"malformed tree: a path leads outside: {path!r}")
-        if any("/".join(parts[:end]) in known for end in range(1, len(parts))):
-            raise ValueError(f"malformed tree: a file is the folder of another: {path!r}")
+        folders.add(folder)
+    folders.discard("")
+    for folder in folders:
+        parts = folder.split("/")
+        if "\0" in folder or not _OUTSIDE.isdisjoint(parts):
+            raise ValueError(f"malformed tree: a path leads outside: {folder + '/'!r}")
+        if any("/".join(parts[:end]) in known for end in range(1, len(parts) + 1)):
+            raise ValueError(f"malformed tree: a file is the folder of another: {folder!r}")
 
 
 def scan(folder: Path) -> list[tuple[str, Path]]:
