@@ -37,8 +37,12 @@ COMMANDS = {
     "rollback": "put an endpoint back to what it served before",
     "monitor": "judge what an endpoint served: drift and quality",
     "verify": "check every object of the store and the ledger's chain",
+    "push": "bring content, and what is known about it, to a remote",
+    "fetch": "bring content from a remote; the work tree stays as it is",
+    "pull": "fetch, then check out what came",
     "gc": "show or delete what nobody needs any more",
     "du": "what takes how much of the store",
+    "remote": "where content is pushed to: list, add, remove, default, check",
     "config": "every setting, its value and where it came from",
 }
 

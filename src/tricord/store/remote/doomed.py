@@ -15,12 +15,12 @@ Doomed = Mapping[str, float]
 """Name of a pack, or digest of a large file → seconds since the epoch by the remote's clock."""
 
 
-def names(backend: Backend) -> frozenset[str]:
+def read(backend: Backend) -> Doomed:
     """What may be deleted soon."""
     try:
-        return frozenset(_parsed(backend.get(PLACE), backend.where))
+        return _parsed(backend.get(PLACE), backend.where)
     except ObjectMissing:
-        return frozenset()
+        return {}
 
 
 def update(backend: Backend, change: Callable[[Doomed], Doomed]) -> Doomed:

@@ -225,7 +225,7 @@ class _Fetch:
         failed: dict[Digest, str] = {}
         for batch in _batches(spans):
             with self.store.ingest() as ingest:
-                for span, data in in_lanes(self._get, batch):
+                for span, data in in_lanes(lambda span: get(self.remote, span), batch):
                     self._enter(span, data, ingest, failed, counted=counted)
         if failed:
             self._elsewhere(failed, counted=counted)
@@ -257,41 +257,16 @@ class _Fetch:
         failed = {digest: place for digest, place in failed.items() if digest not in again}
         if not failed:
             return
-        self._avoid(failed.values())
+        avoid(self.remote, failed.values())
         for digest in failed:
             if self.catalog.spot(Shape.FILE, digest) is None:
                 self.lost[digest] = BROKEN
         self._blobs([digest for digest in failed if digest not in self.lost], counted=counted)
 
-    def _avoid(self, places: Iterable[str]) -> None:
-        bad = set(places)
-        held = self.catalog.contents
-        self.remote.forget(
-            packs=[name for name, pack in held.packs.items() if pack.place in bad],
-            objects=[digest for digest, each in held.objects.items() if each.place in bad],
-        )
-
     def _small(self, blobs: Sequence[Blob]) -> dict[Digest, bytes]:
-        """Trees and recipes, in memory, checked."""
-        found: dict[Digest, bytes] = {}
-        failed: dict[Digest, tuple[Shape, str]] = {}
-        for span, data in in_lanes(self._get, self._spans(blobs)):
-            self.bytes += len(data or b"")
-            for row in span.rows:
-                at = row.offset - span.start
-                try:
-                    if data is None:
-                        raise ObjectCorrupt("gone")
-                    found[row.digest] = _decoded(row, data[at : at + row.length])
-                except ObjectCorrupt:
-                    failed[row.digest] = row.shape, span.place
-        if failed:
-            self._avoid(place for _, place in failed.values())
-            again = [(shape, digest) for digest, (shape, _) in failed.items()]
-            for shape, digest in again:
-                if self.catalog.spot(shape, digest) is None:
-                    self.lost[digest] = BROKEN
-            found |= self._small([blob for blob in again if blob[1] not in self.lost])
+        found, lost, size = lists(self.remote, blobs)
+        self.lost |= lost
+        self.bytes += size
         return found
 
     def _spans(self, blobs: Sequence[Blob]) -> list[Span]:
@@ -304,12 +279,59 @@ class _Fetch:
                 spots.append(spot)
         return list(spans(spots))
 
-    def _get(self, span: Span) -> bytes | None:
-        """The bytes of a span; None where the object is gone."""
-        try:
-            return self.remote.backend.get(span.place, span.start, span.length)
-        except ObjectMissing:
-            return None
+
+def lists(
+    remote: Remote, blobs: Sequence[Blob]
+) -> tuple[dict[Digest, bytes], dict[Digest, str], int]:
+    """Trees and recipes of a remote, in memory, checked; those that it could not give, and why; bytes that came."""
+    found: dict[Digest, bytes] = {}
+    lost: dict[Digest, str] = {}
+    failed: dict[Blob, str] = {}
+    spots: list[Spot] = []
+    size = 0
+    for shape, digest in blobs:
+        spot = remote.catalog.spot(shape, digest)
+        if spot is None:
+            lost[digest] = GONE
+        else:
+            spots.append(spot)
+    for span, data in in_lanes(lambda span: get(remote, span), spans(spots)):
+        size += len(data or b"")
+        for row in span.rows:
+            at = row.offset - span.start
+            try:
+                if data is None:
+                    raise ObjectCorrupt("gone")
+                found[row.digest] = _decoded(row, data[at : at + row.length])
+            except ObjectCorrupt:
+                failed[row.shape, row.digest] = span.place
+    if failed:
+        avoid(remote, failed.values())
+        again = [blob for blob in failed if remote.catalog.spot(*blob) is not None]
+        lost |= {blob[1]: BROKEN for blob in failed if blob not in again}
+        more, worse, came = lists(remote, again)
+        found |= more
+        lost |= worse
+        size += came
+    return found, lost, size
+
+
+def avoid(remote: Remote, places: Iterable[str]) -> None:
+    """Go on as if packs or large files that turned out to be damaged or gone were not there."""
+    bad = set(places)
+    held = remote.catalog.contents
+    remote.forget(
+        packs=[name for name, pack in held.packs.items() if pack.place in bad],
+        objects=[digest for digest, each in held.objects.items() if each.place in bad],
+    )
+
+
+def get(remote: Remote, span: Span) -> bytes | None:
+    """The bytes of a span; None where the object is gone."""
+    try:
+        return remote.backend.get(span.place, span.start, span.length)
+    except ObjectMissing:
+        return None
 
 
 def spans(spots: Iterable[Spot]) -> Iterator[Span]:

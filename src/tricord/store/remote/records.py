@@ -106,6 +106,23 @@ def place(project: str) -> str:
     return f"{FOLDER}/{name}.json"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record as it was read, for a compare-and-swap; `record` is None where there is none."""
+
+    record: Record | None
+    data: bytes
+    tag: str
+
+
+def see(backend: Backend, project: str) -> Seen:
+    """A project's record, to be changed. RemoteError."""
+    found = backend.tagged(place(project))
+    if found is None:
+        return Seen(None, b"", "")
+    return Seen(Record.from_bytes(found[0], f"{backend.where}, {place(project)}"), *found)
+
+
 def read(backend: Backend, project: str) -> Record | None:
     """A project's record; None where nothing was pushed from it. RemoteError."""
     try:
@@ -120,27 +137,32 @@ def read_all(backend: Backend) -> Iterator[Record]:
         yield Record.from_bytes(backend.get(info.name), f"{backend.where}, {info.name}")
 
 
-def update(backend: Backend, ours: Record) -> Record:
+def update(backend: Backend, ours: Record, seen: Seen | None = None) -> Record:
     """Join `ours` with what is there, by compare-and-swap; what is there then. RefConflict, RemoteError."""
-    return change(backend, ours.project, lambda theirs: join(theirs, ours) if theirs else ours)
+    return change(backend, ours.project, lambda theirs: join(theirs, ours) if theirs else ours, seen)  # fmt: skip
 
 
-def change(backend: Backend, project: str, make: Callable[[Record | None], Record]) -> Record:
+def change(
+    backend: Backend,
+    project: str,
+    make: Callable[[Record | None], Record],
+    seen: Seen | None = None,
+) -> Record:
     """Compare-and-swap of a project's record; `make` may be called again with a newer one."""
     name = place(project)
     for _ in range(_TRIES):
-        found = backend.tagged(name)
-        before = Record.from_bytes(found[0], f"{backend.where}, {name}") if found else None
-        after = make(before)
+        seen = seen or see(backend, project)
+        after = make(seen.record)
         data = after.to_bytes()
-        if found is None:
+        if seen.record is None:
             written = backend.put_new(name, data)
-        elif found[0] == data:
+        elif seen.data == data:
             return after
         else:
-            written = backend.replace(name, data, found[1])
+            written = backend.replace(name, data, seen.tag)
         if written:
             return after
+        seen = None
     raise RemoteError(
         f"others change the record of {project} all the time",
         where=backend.where,

@@ -10,7 +10,7 @@ from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteError, Store
 from tricord.core.files import replace_bytes
 from tricord.store.faults import in_store
 from tricord.store.remote import doomed as dooming
-from tricord.store.remote import indexing
+from tricord.store.remote import indexing, probing
 from tricord.store.remote.backend import Backend
 from tricord.store.remote.indexing import Catalog, Contents
 from tricord.store.remote.lanes import in_lanes
@@ -61,10 +61,13 @@ class Remote:
         """For somebody who is about to count on what is there: a catalog of packs that really are
         there and of their size, aware of what may go soon; and all packs, those without an index too: place → bytes.
         """
+        self._look_at_listing()
+        if self._tag is None:
+            probing.require_conditional(self.backend)
         there = {info.name: info.size for info in self.backend.list("packs")}
         found = self._contents(self._names())
         held = {name: pack for name, pack in found.packs.items() if there.get(pack.place) == pack.size}  # fmt: skip
-        doomed = dooming.names(self.backend) if self._tag is not None else ()
+        doomed = dooming.read(self.backend) if self._tag is not None else ()
         self._catalog = Catalog(Contents(held, found.objects), doomed)
         return self._catalog, there
 
@@ -109,15 +112,13 @@ class Remote:
 
     def _names(self) -> list[str]:
         """The index objects, by whichever way the remote can tell them."""
-        found = self.backend.tagged(LISTING)
-        self._tag = found[1] if found else None
-        listed = _listed(found[0], self.where) if found else []
         if self.backend.abilities.lists:
             infos = {info.name: info.size for info in self.backend.list(indexing.FOLDER)}
             places = {place: _NAME.search(place) for place in infos}
             self._sizes = {match[0]: infos[place] for place, match in places.items() if match and place == indexing.index_place(match[0])}  # fmt: skip
         else:
-            if found is None:
+            listed = self._look_at_listing()
+            if self._tag is None:
                 raise RemoteError(
                     "no remote of tricord is there, or nothing was ever pushed to it",
                     where=self.where,
@@ -125,6 +126,12 @@ class Remote:
                 )
             self._sizes = dict.fromkeys(listed, 0)
         return sorted(self._sizes)
+
+    def _look_at_listing(self) -> list[str]:
+        """The index objects that `listing` names; its tag is that of the state before anything that is read from now on."""
+        found = self.backend.tagged(LISTING)
+        self._tag = found[1] if found else None
+        return _listed(found[0], self.where) if found else []
 
     def _contents(self, names: list[str]) -> Contents:
         for _ in range(_TRIES):
@@ -208,6 +215,7 @@ class Remote:
             if written:
                 self._tag = ""  # unknown now
                 return
+            self._look_at_listing()
             self._names()
         # derived, and only for readers that cannot list: the next push writes it
 
