@@ -16,15 +16,31 @@ The last folder is the one that got through. What a put returned is written to F
 
 import itertools
 import os
+import random
 import shutil
 import signal
 import stat
 import sys
 from pathlib import Path
 
+from blake3 import blake3
+
+from tricord.store import pack
 from tricord.store.local import LocalStore
 
-CALLS = ("open", "write", "fchmod", "fsync", "rename", "mkdir", "unlink", "rmdir", "utime", "link")
+CALLS = (
+    "open",
+    "write",
+    "fchmod",
+    "fsync",
+    "rename",
+    "mkdir",
+    "unlink",
+    "rmdir",
+    "utime",
+    "link",
+    "replace",
+)
 
 
 class Disk:
@@ -62,7 +78,7 @@ class Disk:
             self.unsynced.add(os.fstat(args[0]).st_ino)
         elif name == "mkdir":
             self.names.add(Path(args[0]))
-        elif name == "rename":
+        elif name in ("rename", "replace", "link"):
             self.names.add(Path(args[1]))
         elif name == "fsync":
             status = os.fstat(args[0])
@@ -97,23 +113,85 @@ def source(place: Path) -> Path:
     (folder / "deep").mkdir(parents=True, exist_ok=True)
     for number in range(3):
         (folder / f"deep/{number}").write_bytes(b"%d" % number * 100)
-    (folder / "large").write_bytes(bytes(range(256)) * (17 << 10))  # more than is held in memory
+    (folder / "large").write_bytes(bytes(range(256)) * (5 << 10))  # more than is held in memory
+    (folder / "noise").write_bytes(noise(9))
+    (folder / "inserted").write_bytes(noise(9)[: 1 << 19] + b"inserted" + noise(9)[1 << 19 :])
     (folder / "old").write_bytes(b"old")
     return folder
+
+
+def noise(seed: int) -> bytes:
+    """Bytes that do not shrink, so that a file of them is kept plain."""
+    return random.Random(seed).randbytes(1100 << 10)
+
+
+def put_packs(place: Path) -> str:
+    """As the tree of a folder that fills several packs."""
+    pack.LIMIT = 1 << 20
+    return LocalStore(place).put_tree(source(place))
+
+
+def take_over(place: Path) -> str:
+    scratch = place.parent / f"{place.name}.scratch"
+    scratch.write_bytes(noise(1))
+    return LocalStore(place).put_file(scratch, consume=True)
+
+
+def write_out(place: Path) -> str:
+    """Put a tree, then write its files over a folder in use; every file there is the old one or the new."""
+    store = LocalStore(place)
+    digest = store.put_tree(source(place))
+    out = place.parent / f"{place.name}.files"
+    store.write_files([(entry, out / entry.path) for entry in store.entries(digest)])
+    return digest
+
+
+def look(place: Path) -> str:
+    """Ask for the path of a file that lies in a pack."""
+    store = LocalStore(place)
+    digest = store.put_bytes(b"to be looked at")
+    store.path(digest).read_bytes()
+    return digest
 
 
 ACTIONS = {
     "create": lambda place: LocalStore(place).put_bytes(b"new"),
     "put_bytes": lambda place: LocalStore(place).put_bytes(b"new"),
     "put_file": lambda place: LocalStore(place).put_file(source(place) / "large"),
+    "put_plain": lambda place: LocalStore(place).put_file(source(place) / "noise"),
     "put_tree": lambda place: LocalStore(place).put_tree(source(place)),
+    "put_packs": put_packs,
+    "take_over": take_over,
+    "upgrade": lambda place: LocalStore(place).put_bytes(b"new"),
+    "write_out": write_out,
+    "look": look,
 }
+
+
+def make_old(place: Path) -> None:
+    """Turn a store that holds "old" into one of version 1."""
+    digest = blake3(b"old").hexdigest()
+    held = place / "objects" / digest[:2] / digest[2:]
+    held.parent.mkdir()
+    held.write_bytes(b"old")
+    held.chmod(0o444)
+    shutil.rmtree(place / "packs")
+    for name in place.glob("index.sqlite*"):
+        name.unlink()
+    (place / "trees").mkdir()
+    (place / "format").write_text("tricord store 1\n")
 
 
 def prepare(place: Path, action: str) -> None:
     if action != "create":
         store = LocalStore(place)
         store.put_bytes(b"old")
+        store.close()
+        if action == "upgrade":
+            make_old(place)
+        out = place.parent / f"{place.name}.files"
+        out.mkdir(exist_ok=True)
+        (out / "noise").write_bytes(b"before")
         waste = place / "tmp/waste"  # of a put that was killed earlier
         waste.mkdir()
         (waste / "half").write_text("half")
