@@ -191,7 +191,7 @@ class Folder:
 
     def _mounted(self) -> None:
         if not self.root.is_dir() and not self.root.parent.is_dir():
-            raise RemoteUnreachable(
+            raise RemoteError(
                 f"there is no folder {self.root.parent}",
                 where=self.where,
                 hint=f"mount it, or: mkdir -p {self.root.parent}",

@@ -22,16 +22,14 @@ def open_backend(
     url: str,
     options: Mapping[str, str] | None = None,
     *,
-    root: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Backend:
     """The remote at a URL (s3://, gs://, az://, http://, https://, file://, or a folder's path).
 
-    `options` are those of its table in the settings; a path that is not absolute begins at `root`.
-    Asks the remote whether it is sealed. ConfigError, MissingDependency, RemoteError.
+    `options` are those of its table in the settings. Asks the remote whether it is sealed. ConfigError, MissingDependency, RemoteError.
     """
     options = {} if options is None else options
-    opened: Backend = Retrying(_raw(url, options, root), int(number(options, "tries", 6)))
+    opened: Backend = Retrying(_raw(url, options), int(number(options, "tries", 6)))
     if options.get("limit"):
         opened = Limited(opened, Bandwidth(rate(options["limit"])))
     if options.get("key"):
@@ -45,7 +43,7 @@ def open_backend(
     return opened
 
 
-def _raw(url: str, options: Mapping[str, str], root: Path | None) -> Backend:
+def _raw(url: str, options: Mapping[str, str]) -> Backend:
     scheme = urlsplit(url).scheme.lower() if "://" in url else ""
     if scheme in SCHEMES:
         return bucket(url, options)
@@ -55,8 +53,8 @@ def _raw(url: str, options: Mapping[str, str], root: Path | None) -> Backend:
             where=url,
             hint=f"one of {', '.join(known + '://' for known in SCHEMES)}, or a folder's path",
         )
-    path = Path(unquote(urlsplit(url).path) if scheme else url).expanduser()
-    return Folder((root or Path.cwd()) / path)
+    path = unquote(urlsplit(url).path) if scheme else url
+    return Folder(Path.cwd() / Path(path).expanduser())
 
 
 def secret(reference: str, environment: Mapping[str, str]) -> str:

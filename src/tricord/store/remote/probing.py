@@ -11,6 +11,8 @@ from tricord.store.remote.backend import Backend
 _WRITERS = 4
 _ROUNDS = 3
 FOLDER = "probe"
+PROBED = "probed"
+"""The object that says that conditional writes were found to hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,11 @@ def conditional(backend: Backend) -> bool:
 
 
 def require_conditional(backend: Backend) -> None:
-    """RemoteError where the remote's records would not be safe with two writers."""
+    """RemoteError where two who push at once would undo each other's work. Asked once in the life of a
+    remote: an object there keeps that it was found good.
+    """
+    if backend.size(PROBED) is not None:
+        return
     if not conditional(backend):
         raise RemoteError(
             "this remote takes conditional writes and does not keep to them: two who push at once "
@@ -61,18 +67,25 @@ def require_conditional(backend: Backend) -> None:
             where=backend.where,
             hint="use a server that keeps If-Match and If-None-Match (AWS, GCS, Azure, MinIO, R2, Ceph)",
         )
+    backend.put(PROBED, b"conditional writes hold\n")
 
 
 def _round(backend: Backend, name: str, pool: ThreadPoolExecutor) -> bool:
+    def write_new(text: bytes) -> bool:
+        return backend.put_new(name, text)
+
+    def move(text: bytes) -> bool:
+        return backend.replace(name, text, tag)
+
     texts = [f"{name} {writer}".encode() for writer in range(_WRITERS)]
-    made = list(pool.map(lambda text: backend.put_new(name, text), texts))
+    made = list(pool.map(write_new, texts))
     found = backend.tagged(name)
     if made.count(True) != 1 or found is None or found[0] != texts[made.index(True)]:
         return False
     before, tag = found
     texts = [text + b" again" for text in texts]
-    moved = list(pool.map(lambda text: backend.replace(name, text, tag), texts))
+    moved = list(pool.map(move, texts))
     found = backend.tagged(name)
     if moved.count(True) != 1 or found is None or found[0] != texts[moved.index(True)]:
         return False
-    return before != found[0] and not backend.replace(name, before, tag)
+    return not backend.replace(name, before, tag)

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tricord.core.errors import (
     ConfigError,
@@ -145,7 +145,7 @@ class Sealed:
                 raise ValueError("it is shorter than a frame")
             for start in range(0, len(stored), STORED):
                 frame = view[start : start + STORED]
-                if frame[:SALT] != salt:
+                if bytes(frame[:SALT]) != salt:
                     raise ValueError("frames of two objects are mixed")
                 number = first + start // STORED
                 sealed = bytes(frame[SALT:])
@@ -265,16 +265,17 @@ def _read(inner: Backend) -> dict[str, Any] | None:
     except ObjectMissing:
         return None
     try:
-        found = json.loads(text)
+        found: Any = json.loads(text)
     except ValueError as error:
         raise ObjectCorrupt("its seal cannot be read", where=f"{inner.where}, {SEAL}") from error
-    if not isinstance(found, dict) or found.get("format") != _FORMAT:
+    seal = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    if seal.get("format") != _FORMAT:
         raise RemoteError(
             "sealed by a newer release, or not by this program",
             where=f"{inner.where}, {SEAL}",
             hint="pip install --upgrade tricord",
         )
-    return found
+    return seal
 
 
 def _kdf_of(secret: str) -> str:
