@@ -1,0 +1,213 @@
+"""What changed in a dataset: versions, the work folder, files of every kind."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from tricord.cli.main import main
+from tricord.core.errors import DataError, NotRecorded
+from tricord.data.diff import DatasetDiff, diff
+from tricord.data.scanning import TableFile, scan, too_large
+from tricord.data.sides import questions
+from tricord.data.versions import add
+from tricord.project import datasets
+from tricord.project.project import Project
+
+
+def rows(start: int, end: int, **columns: object) -> pl.DataFrame:
+    return pl.DataFrame({"id": range(start, end), "x": [n * 0.5 for n in range(start, end)], **columns})  # fmt: skip
+
+
+@pytest.fixture
+def folder(project: Project) -> Path:
+    """A dataset of tables and other files, as it was added."""
+    folder = project.root / "data" / "flights"
+    folder.mkdir(parents=True)
+    rows(0, 10).write_csv(folder / "a.csv")
+    rows(10, 20).write_parquet(folder / "b.parquet")
+    rows(20, 30).write_ndjson(folder / "c.ndjson")
+    rows(30, 40).write_ipc(folder / "d.arrow")
+    (folder / "READ ME.md").write_text("one\ntwo\n")
+    (folder / "[red]blob\n.bin").write_bytes(b"\0\1")
+    add(project, folder)
+    return folder
+
+
+def asked(project: Project, *words: str, **options: object) -> DatasetDiff:
+    (question,), only = questions(project, words)
+    return diff(question.name, question.before, question.after, only=only, **options)  # pyright: ignore[reportArgumentType]
+
+
+def words(found: DatasetDiff) -> dict[str, str]:
+    return {change.path: change.word for change in found.files}
+
+
+def test_an_unchanged_folder_has_no_difference(project: Project, folder: Path) -> None:
+    found = asked(project, "flights")
+    assert (found.files, found.tables, found.unchanged) == ((), (), 6)
+    assert (found.before, found.after) == ("flights@v1", "work folder")
+
+
+def test_files_are_added_removed_and_changed(project: Project, folder: Path) -> None:
+    (folder / "new.txt").write_text("x")
+    (folder / "b.parquet").unlink()
+    (folder / "READ ME.md").write_text("one\nthree\nfour\n")
+    (folder / "[red]blob\n.bin").write_bytes(b"\0\1\2")
+    found = asked(project, "data/flights")
+    assert words(found) == {
+        "new.txt": "added", "b.parquet": "removed", "READ ME.md": "changed", "[red]blob\n.bin": "changed",
+    }  # fmt: skip
+    sizes = {change.path: (change.before, change.after, change.lines) for change in found.files}
+    assert sizes["READ ME.md"] == (8, 15, (2, 1))
+    assert sizes["[red]blob\n.bin"] == (2, 3, None)
+    assert sizes["new.txt"] == (None, 1, None)
+    (table,) = found.tables
+    assert (table.rows.before, table.rows.after, table.rows.removed) == (10, 0, 10)
+
+
+def test_tables_of_every_format_are_one_table(project: Project, folder: Path) -> None:
+    rows(1, 11, new=["n"] * 10).write_csv(folder / "a.csv")
+    rows(11, 21).write_parquet(folder / "b.parquet")
+    rows(21, 31).write_ndjson(folder / "c.ndjson")
+    rows(31, 41).write_ipc(folder / "d.arrow")
+    found = asked(project, "flights", key=["id"])
+    (table,) = found.tables
+    assert (table.rows.before, table.rows.after) == (40, 40)
+    # rows 10, 20 and 30 went from one file to another
+    assert (table.rows.added, table.rows.removed, table.rows.changed) == (1, 1, 0)
+    assert [(c.name, c.before, c.after) for c in table.columns] == [("new", None, "String")]
+    each = asked(project, "flights", key=["id"], each=True)
+    assert [(t.path, t.rows.added, t.rows.removed) for t in each.tables] == [
+        ("a.csv", 1, 1), ("b.parquet", 1, 1), ("c.ndjson", 1, 1), ("d.arrow", 1, 1),
+    ]  # fmt: skip
+
+
+def test_statistics_stand_side_by_side(project: Project, folder: Path) -> None:
+    rows(0, 10).with_columns(x=pl.when(pl.col("id") < 5).then(None).otherwise("x")).write_csv(folder / "a.csv")  # fmt: skip
+    (table,) = asked(project, "flights", "a.csv").tables
+    before, after = table.summaries["x"]
+    assert before is not None
+    assert after is not None
+    assert (before.nulls, after.nulls, before.low, after.low) == (0.0, 0.5, 0.0, 2.5)
+    assert (before.mean, after.mean, before.distinct, after.distinct) == (2.25, 3.5, 10, 5)
+
+
+def test_two_versions_and_a_version_against_the_work_folder(project: Project, folder: Path) -> None:
+    rows(0, 11).write_csv(folder / "a.csv")
+    add(project, folder)
+    (folder / "a.csv").unlink()
+    assert words(asked(project, "flights@v1", "@v2")) == {"a.csv": "changed"}
+    assert words(asked(project, "flights@v1", "flights@latest")) == {"a.csv": "changed"}
+    assert words(asked(project, "flights@v1")) == {"a.csv": "removed"}
+    found = asked(project, "flights@v2", "@v1", key=["id"])
+    assert (found.before, found.after) == ("flights@v2", "flights@v1")
+    assert found.tables[0].rows.removed_rows == ({"id": 10, "x": 5.0},)
+
+
+def test_paths_limit_it_to_files_folders_and_patterns(project: Project, folder: Path) -> None:
+    (folder / "sub").mkdir()
+    for name in ("a.csv", "READ ME.md", "sub/one.csv", "sub/two.txt"):
+        (folder / name).write_text("id\n7\n")
+    assert set(words(asked(project, "flights", "sub"))) == {"sub/one.csv", "sub/two.txt"}
+    assert set(words(asked(project, "flights", "*.csv"))) == {"a.csv", "sub/one.csv"}
+    assert set(words(asked(project, "flights", "READ ME.md", "sub/two.txt"))) == {"READ ME.md", "sub/two.txt"}  # fmt: skip
+    with pytest.raises(DataError, match="neither side has a file 'nothing'"):
+        asked(project, "flights", "nothing")
+
+
+def test_a_dataset_of_one_file(project: Project) -> None:
+    file = project.root / "weather.csv"
+    rows(0, 3).write_csv(file)
+    add(project, file)
+    rows(1, 4).write_csv(file)
+    found = asked(project, "weather", key=["id"])
+    assert words(found) == {"": "changed"}
+    assert (found.tables[0].rows.added, found.tables[0].rows.removed) == (1, 1)
+    add(project, file)
+    assert asked(project, "weather@v1", "@v2").tables[0].rows.added == 1
+
+
+def test_the_pointer_may_declare_the_key(project: Project, folder: Path) -> None:
+    pointer = project.root / "data" / "flights.tricord"
+    pointer.write_text(pointer.read_text() + '\n[about]\nkey = "id, x"\n')
+    (question,), _ = questions(project, ["flights"])
+    assert question.key == ("id", "x")
+
+
+def test_a_table_that_cannot_be_read_does_not_hide_the_others(
+    project: Project, folder: Path
+) -> None:
+    (folder / "b.parquet").write_bytes(b"PAR1 no more")
+    rows(0, 11).write_csv(folder / "a.csv")
+    found = asked(project, "flights")
+    assert [table.path for table in found.tables] == ["a.csv"]
+    assert len(found.problems) == 1
+    assert found.problems[0].startswith("b.parquet: ")
+    assert str(folder) not in found.problems[0]
+
+
+def test_a_pointer_in_conflict_is_compared_with_the_latest_version(
+    project: Project, folder: Path
+) -> None:
+    pointer = project.root / "data" / "flights.tricord"
+    text = pointer.read_text()
+    pointer.write_text(f"<<<<<<< HEAD\n{text}=======\n{text}>>>>>>> other\n")
+    rows(0, 11).write_csv(folder / "a.csv")
+    for found in (asked(project, "flights"), asked(project)):
+        assert "the latest here (two versions are in its pointer)" in found.before
+        assert words(found) == {"a.csv": "changed"}
+
+
+def test_a_dataset_without_files_here_says_what_can_be_compared(project: Project) -> None:
+    datasets.record(project, "made", project.put(b"1"), why="by a step")
+    with pytest.raises(NotRecorded, match="no files in this work tree") as error:
+        asked(project, "made")
+    assert error.value.hint == "compare two versions: tricord diff made@v1 @latest"
+    with pytest.raises(NotRecorded, match="no dataset 'nothing'"):
+        asked(project, "nothing")
+    with pytest.raises(DataError, match="of which dataset"):
+        asked(project, "@v1")
+
+
+def test_more_csv_than_fits_is_compared_as_text(tmp_path: Path) -> None:
+    rows(0, 3).write_csv(tmp_path / "a.csv")
+    file = TableFile(tmp_path / "a.csv", "a.csv")
+    assert too_large([file], limit=10)
+    assert not too_large([file])
+    found = scan([file, file], as_text=True).collect()
+    assert found["x"].to_list() == ["0.0", "0.5", "1.0"] * 2
+
+
+def test_files_that_are_no_one_table_are_compared_one_by_one(project: Project) -> None:
+    folder = project.root / "mixed"
+    folder.mkdir()
+    pl.DataFrame({"a": [[1]]}).write_parquet(folder / "one.parquet")
+    pl.DataFrame({"a": [{"b": 1}]}).write_parquet(folder / "two.parquet")
+    add(project, folder)
+    pl.DataFrame({"a": [[2]]}).write_parquet(folder / "one.parquet")
+    pl.DataFrame({"a": [{"b": 2}]}).write_parquet(folder / "two.parquet")
+    found = asked(project, "mixed")
+    assert [(table.path, table.rows.added) for table in found.tables] == [
+        ("one.parquet", 1), ("two.parquet", 1),
+    ]  # fmt: skip
+
+
+def test_the_command_draws_it_and_answers_in_json(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows(1, 10).with_columns(x=pl.col("id") * 1.0, s=pl.lit("ü[/]")).write_csv(folder / "a.csv")
+    (folder / "[red]blob\n.bin").write_bytes(b"")
+    at = ["--project", str(project.root)]
+    assert main(["diff", "flights", "--key", "id", *at]) == 0
+    shown = capsys.readouterr().out
+    assert "1 removed" in shown
+    assert "9 changed" in shown
+    assert "[red]blob\\n.bin" in shown
+    assert "column s: new, String" in shown
+    assert main(["diff", "--json", "--rows", "1", *at]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["datasets"]
+    assert [file["change"] for file in found["files"]] == ["changed", "changed"]
+    assert len(found["tables"][0]["rows"]["added_rows"]) == 1
+    assert main(["diff", "flights", "--key", "nothing", *at]) == 1
