@@ -4,7 +4,7 @@ import pytest
 
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.errors import NotRecorded
-from tricord.project.lineage import find, upstream, version_of
+from tricord.project.lineage import downstream, find, upstream, version_of
 from tricord.project.project import Project
 
 
@@ -63,3 +63,17 @@ def test_a_beginning_is_enough_where_only_one_digest_has_it(project: Project) ->
         find(project, "0123456789abcdef" * 4)
     project.move("datasets/rows@latest", digests[3], why="x")
     assert find(project, "datasets/rows@latest").digest == digests[3]
+
+
+def test_everything_that_came_of_an_artifact_comes_once_and_nearest_first(project: Project) -> None:
+    raw = project.put("raw", kind=Kind.DATASET)
+    left = made_by(project, "left", "l", rows=raw)
+    right = made_by(project, "right", "r", rows=raw)
+    model = made_by(project, "join", "m", left=left, right=right)
+    made_by(project, "alone", "a")
+    used = list(downstream(project, raw))
+    assert [(found.run.name, found.depth) for found in used] == [
+        ("left", 0), ("right", 0), ("join", 1),
+    ]  # fmt: skip
+    assert [made.digest for made in used[-1].made] == [model.digest]
+    assert list(downstream(project, model)) == []
