@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tricord.core.artifact import Digest
+from tricord.core.files import replace_text
 from tricord.project import reach
 from tricord.project.project import Project
 from tricord.project.reach import EVERYTHING, Policy
@@ -11,6 +12,8 @@ from tricord.store import collect as collecting
 from tricord.store import users
 from tricord.store.collect import DAY, Waste
 from tricord.store.progress import Watch, quiet
+
+_LET_GO = "let-go"
 
 
 def look(
@@ -26,8 +29,23 @@ def look(
 def collect(
     project: Project, policy: Policy = EVERYTHING, grace: float = DAY, watch: Watch = quiet
 ) -> int:
-    """Delete what nobody needs; bytes freed. Others may work on meanwhile. Errors as those of `look`."""
+    """Delete what nobody needs; bytes freed. Others may work on meanwhile. Errors as those of `look`.
+
+    What a policy lets go is noted first, so that nobody takes it for lost.
+    """
+    if policy != EVERYTHING:
+        gone = reach.live(project) - reach.live(project, policy)
+        lines = sorted(gone | let_go(project))
+        replace_text(project.folder / _LET_GO, "".join(f"{digest}\n" for digest in lines))
     return collecting.delete(project.store, _needed(project, policy), grace, watch)
+
+
+def let_go(project: Project) -> set[Digest]:
+    """What collections with a policy have deleted, or may have: it is recorded, and not missed."""
+    try:
+        return set(reach.digests_in((project.folder / _LET_GO).read_bytes()))
+    except FileNotFoundError:
+        return set()
 
 
 def forget(project: Project, neighbour: Path) -> None:

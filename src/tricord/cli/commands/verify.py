@@ -1,49 +1,66 @@
-"""`tricord verify`: whether store and ledger still hold what was written."""
+"""`tricord verify`: whether store and ledger still hold what was written, and mending the store."""
 
-import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Iterator
 from typing import Any
 
-from tricord.cli.answer import Answer
-from tricord.core.artifact import short
-from tricord.core.errors import LedgerCorrupt
+from tricord.cli import progress
+from tricord.cli.answer import Answer, count
+from tricord.core.artifact import Digest, short
+from tricord.project import transfer, verification
 from tricord.project.project import Project
 
 EXAMPLE = "tricord verify"
 
 
 def arguments(parser: ArgumentParser) -> None:
-    pass
+    parser.add_argument(
+        "--repair", action="store_true", help="put aside what is damaged, and bring it anew"
+    )
+    parser.add_argument(
+        "--from", dest="remote", metavar="REMOTE", help="with --repair: from this remote too"
+    )
 
 
 def run(arguments: Namespace) -> Answer:
     project = Project.open(arguments.project)
-    objects = sum(1 for _ in project.store)
-    problems: list[dict[str, str | None]] = [
-        {
-            "digest": digest,
-            "problem": what,
-            "next": "remove it from the store, then add or run again",
-        }
-        for digest, what in project.store.verify()
-    ]
-    events: int | None = None
+    remote: str | None = arguments.remote
+
+    def fetch(digests: set[Digest]) -> None:
+        transfer.fetch_objects(project, digests, remote)
+
     try:
-        events = project.ledger.verify()
-        problems += _missing(project)
-    except LedgerCorrupt as error:
-        problems.append({"digest": None, "problem": error.what, "next": error.hint})
-    data = {"objects": objects, "events": events, "problems": problems}
-    return Answer(data, lambda on: _draw(on, data), code=1 if problems else 0)
-
-
-def _missing(project: Project) -> Iterator[dict[str, str | None]]:
-    """Artifacts that the ledger speaks of and the store does not have."""
-    for artifact in project.ledger.artifacts("", limit=sys.maxsize):
-        if not project.store.has(artifact.digest):
-            what = f"this {artifact.kind} is recorded, and not in the store"
-            yield {"digest": artifact.digest, "problem": what, "next": "add or run again"}
+        with progress.bar("verifying") as report:
+            found = verification.verify(
+                project, mend=arguments.repair, fetch=fetch if remote else None, watch=report
+            )
+    finally:
+        project.close()
+    repaired = found.repaired
+    data: dict[str, Any] = {
+        "objects": found.objects,
+        "events": found.events,
+        "elsewhere": found.elsewhere,
+        "let_go": found.let_go,
+        "problems": [
+            {
+                "digest": each.digest,
+                "problem": each.problem,
+                "where": each.where,
+                "used_by": list(each.used_by),
+                "source": each.source,
+                "next": each.next,
+            }
+            for each in found.findings
+        ],
+        "repair": repaired
+        and {
+            "aside": [str(path) for path in repaired.aside],
+            "rescued": repaired.rescued,
+            "lost": sorted(repaired.lost - repaired.restored),
+            "restored": sorted(repaired.restored),
+        },
+    }
+    return Answer(data, lambda on: _draw(on, data), code=1 if found.findings else 0)
 
 
 def _draw(on: Any, data: dict[str, Any]) -> None:
@@ -52,10 +69,35 @@ def _draw(on: Any, data: dict[str, Any]) -> None:
     on.print(f"checked {data['objects']:,} objects of the store")
     if data["events"] is not None:
         on.print(f"checked {data['events']:,} events of the ledger")
+    if data["repair"]:
+        _draw_repair(on, data["repair"])
+    if data["elsewhere"]:
+        on.print(
+            f"{data['elsewhere']:,} recorded, and not here: tricord pull brings what a remote has"
+        )
+    if data["let_go"]:
+        on.print(f"{data['let_go']:,} recorded, and let go by tricord gc")
     for problem in data["problems"]:
-        subject = f"object {short(problem['digest'])}" if problem["digest"] else "ledger"
+        subject = f"object {short(problem['digest'])}" if problem["digest"] else "problem"
         on.print(f"[red]✗[/] {subject}: {escape(problem['problem'])}", soft_wrap=True)
-        if problem["next"]:
-            on.print(f"  next: {escape(problem['next'])}", soft_wrap=True)
+        for word, text in (
+            ("where", problem["where"]),
+            ("needed by", ", ".join(problem["used_by"])),
+            ("also in", problem["source"]),
+            ("next", problem["next"]),
+        ):
+            if text:
+                on.print(f"  {word}: {escape(text)}", soft_wrap=True)
     if not data["problems"]:
         on.print("[green]✓[/] everything is as it was written")
+
+
+def _draw_repair(on: Any, repair: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    for path in repair["aside"]:
+        on.print(f"put aside: {escape(path)}", soft_wrap=True)
+    if repair["rescued"]:
+        on.print(f"kept {count(repair['rescued'], 'good object')} of damaged packs")
+    if repair["restored"]:
+        on.print(f"[green]✓[/] brought anew: {count(len(repair['restored']), 'object')}")

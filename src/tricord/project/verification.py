@@ -1,0 +1,170 @@
+"""Does a project still hold what it recorded? The store, the ledger, and what the one says of the other."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import DataError, LedgerCorrupt
+from tricord.core.pointer import Pointer
+from tricord.project import pointers
+from tricord.project.collection import let_go
+from tricord.project.project import Project
+from tricord.project.reach import Need, own_needs
+from tricord.store import digest as digests
+from tricord.store import listing
+from tricord.store.checking import Checked, Problem, lists_of, problems
+from tricord.store.progress import Watch, quiet
+from tricord.store.repair import Repair, repair
+
+Fetch = Callable[[set[Digest]], object]
+_MOST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem in words: what, where, which datasets or runs need it, a file of the work tree that has it."""
+
+    digest: Digest | None
+    problem: str
+    where: str | None
+    used_by: tuple[str, ...] = ()
+    source: str | None = None
+    next: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What was checked and found. `elsewhere` counts recorded content that only a remote has, `let_go`
+    what a collection was told to delete; neither is a problem. `events` is None for a damaged ledger."""
+
+    objects: int
+    events: int | None
+    findings: tuple[Finding, ...]
+    elsewhere: int
+    let_go: int
+    repaired: Repair | None = None
+
+
+def verify(
+    project: Project, *, mend: bool = False, fetch: Fetch | None = None, watch: Watch = quiet
+) -> Verified:
+    """Read all of store and ledger. With `mend`, put aside what is damaged and bring it anew: from the work
+    tree, from views, and by `fetch` from a remote. StoreError where that fails."""
+    seen = Checked()
+    found = list(problems(project.store, watch, seen))
+    repaired: Repair | None = None
+    if mend and (found or fetch):
+        sources: list[Fetch] = [_Local(project, seen)]
+        absent = _absent(project, list(own_needs(project)))
+        extra = [
+            Problem(each, "not in the store", project.store.root, absent=True) for each in absent
+        ]
+        repaired = repair(project.store, [*found, *extra], seen, [*sources, *([fetch] if fetch else [])])  # fmt: skip
+        seen = Checked()
+        found = list(problems(project.store, watch, seen))
+    needs = list(own_needs(project))
+    gone = let_go(project)
+    findings = [_finding(project, seen, needs, problem) for problem in found if not problem.absent]
+    absent = _absent(project, needs)
+    missing = absent - gone
+    partly = [
+        problem for problem in found if problem.absent and not gone.issuperset(problem.missing)
+    ]
+    if not project.config.remotes:
+        findings += [_finding(project, seen, needs, problem) for problem in partly]
+        findings += [_lost(project, needs, digest) for digest in sorted(missing)]
+    elsewhere = len(missing) + len(partly) if project.config.remotes else 0
+    if repaired is not None:
+        still = project.store.missing(repaired.lost) - {
+            each.digest for each in findings if each.digest
+        }
+        findings += [_lost(project, needs, digest) for digest in sorted(still & absent)]
+    events, broken = _ledger(project)
+    return Verified(
+        seen.blobs, events, (*findings, *broken), elsewhere, len(absent & gone), repaired
+    )
+
+
+def _ledger(project: Project) -> tuple[int | None, list[Finding]]:
+    try:
+        return project.ledger.verify(), []
+    except LedgerCorrupt as error:
+        return None, [Finding(None, error.what, error.where, next=error.hint)]
+
+
+def _absent(project: Project, needs: Iterable[Need]) -> set[Digest]:
+    """What is needed and recorded as content, and not in the store."""
+    absent = project.store.missing({need.digest for need in needs})
+    pointed = {need.digest for need in needs if need.place == "work tree"}
+    return {digest for digest in absent if digest in pointed or project.ledger.artifact(digest)}
+
+
+def _finding(project: Project, seen: Checked, needs: Iterable[Need], problem: Problem) -> Finding:
+    users: tuple[str, ...] = ()
+    source: str | None = None
+    if problem.digest is not None:
+        parents = lists_of(seen, {problem.digest}).get(problem.digest, [])
+        parents += [each for one in parents for each in lists_of(seen, {one}).get(one, [])]
+        users = _users(needs, {problem.digest, *parents})
+        source = next((str(path) for _, path in _candidates(project, seen, {problem.digest})), None)
+    if problem.absent:
+        step = "tricord verify --repair, or add or run again"
+    else:
+        step = "tricord verify --repair" + (" --from REMOTE" if project.config.remotes else "")
+    return Finding(problem.digest, problem.what, str(problem.where), users, source, step)
+
+
+def _lost(project: Project, needs: Iterable[Need], digest: Digest) -> Finding:
+    artifact = project.ledger.artifact(digest)
+    kind = artifact.kind if artifact else "content of a pointer"
+    what = f"this {kind} is recorded, and not in the store"
+    return Finding(digest, what, None, _users(needs, {digest}), next="add or run again")
+
+
+def _users(needs: Iterable[Need], wanted: set[Digest]) -> tuple[str, ...]:
+    names = dict.fromkeys(need.name for need in needs if need.digest in wanted)
+    shown = list(names)[:_MOST]
+    return (*shown, f"{len(names) - _MOST} more") if len(names) > _MOST else tuple(shown)
+
+
+def _candidates(
+    project: Project, seen: Checked, wanted: set[Digest]
+) -> Iterator[tuple[Digest, Path]]:
+    """Files of the work tree that should have some of the wanted content, by what the pointers say."""
+    for pointer in _pointers(project):
+        place = project.root / pointer.path
+        if pointer.digest in wanted:
+            yield pointer.digest, place
+        if pointer.digest in seen.trees:
+            for path, digest in project.store.tree(pointer.digest).items():
+                if digest in wanted:
+                    yield digest, place / path
+
+
+def _pointers(project: Project) -> Iterator[Pointer]:
+    for file in pointers.files(project.root):
+        try:
+            yield pointers.read(file, project.root)
+        except DataError:  # in conflict, say: other commands tell what to do
+            continue
+
+
+class _Local:
+    """Brings content from the work tree and from views."""
+
+    def __init__(self, project: Project, seen: Checked) -> None:
+        self._project = project
+        self._seen = seen
+
+    def __call__(self, wanted: set[Digest]) -> None:
+        store = self._project.store
+        views = [(digest, path) for digest, path in listing.views(store.root) if digest in wanted]
+        for digest, path in (*views, *_candidates(self._project, self._seen, wanted)):
+            try:
+                if path.is_dir():
+                    store.put_tree(path)
+                elif path.is_file() and digests.of_file(path) == digest:
+                    store.put_file(path)
+            except DataError:  # it is not what it was, or changes: then it is no help
+                continue
