@@ -1,7 +1,7 @@
 """Files of the work folder on their way into the store: only what may have changed is read."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,11 +102,13 @@ def note_tree(state: State, scanned: Scan, digest: Digest) -> None:
         state.keep_tree(scanned.top, kept, digest)
 
 
-def _entries(scanned: Scan, known: dict[str, Digest]) -> list[Entry]:
-    return [
-        Entry(found.path, known[found.path], found.mark.size, found.mark.executable)
-        for found in scanned
-    ]
+def _entries(scanned: Scan, known: Mapping[str, Digest]) -> list[Entry]:
+    entries: list[Entry] = []
+    for folder in scanned.folders:
+        for name, mark in zip(folder.names, folder.marks, strict=True):
+            path = folder.prefix + name
+            entries.append(Entry(path, known[path], mark.size, mark.executable))
+    return entries
 
 
 def _read(ingest: Ingest, files: Sequence[Found], known: dict[str, Digest], watch: Watch) -> None:

@@ -94,8 +94,9 @@ class Ingest:
         """
         listed = list(entries)
         absent = {entry.digest for entry in listed}
-        with self._lock:
-            absent -= self._held[Shape.FILE] | self._held[Shape.RECIPE] | self._plain.keys()
+        with self._lock, in_store(self.area):
+            absent -= self._held[Shape.RECIPE] | self._plain.keys()
+            absent -= self._known(Shape.FILE, absent)  # keeps their packs from a collection too
         absent = self._reader.missing(absent) if absent else absent
         if absent:
             first = next(entry for entry in listed if entry.digest in absent)

@@ -31,10 +31,10 @@ CREATE TABLE folder (path BLOB PRIMARY KEY, marks BLOB NOT NULL, digests BLOB NO
 CREATE TABLE whole (path BLOB PRIMARY KEY, seal BLOB NOT NULL, tree TEXT NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
-_MARK = struct.Struct("<QQqqB")
+_MARK = struct.Struct("<QQqq?")
 _TICK = 20_000_000
 """Nanoseconds: the clock of file systems ticks each 1 to 10 ms, and is read here a little before it is used."""
-_COARSE = 2_000_000_000
+_FINE, _COARSE = 1_000_000, 2_000_000_000
 """The same where times are kept to the millisecond at best (FAT: 2 s, HFS+ and some servers: 1 s)."""
 _WAIT = 5.0
 
@@ -70,11 +70,12 @@ class Kept:
     def files(self) -> dict[str, tuple[Mark, Digest]]:
         """Name → mark and digest."""
         names, marks = decode(self.marks)
-        hexadecimal = self.digests.hex()
-        return {
-            name: (mark, Digest(hexadecimal[64 * at : 64 * at + 64]))
-            for at, (name, mark) in enumerate(zip(names, marks, strict=True))
-        }
+        return dict(zip(names, zip(marks, self.named(), strict=True), strict=True))
+
+    def named(self) -> list[Digest]:
+        """The digests, in the order of the names."""
+        text = self.digests.hex()
+        return [Digest(text[at : at + 64]) for at in range(0, len(text), 64)]
 
 
 def encode(names: Sequence[str], marks: Sequence[Mark]) -> bytes:
@@ -91,10 +92,7 @@ def encode(names: Sequence[str], marks: Sequence[Mark]) -> bytes:
 def decode(data: bytes) -> tuple[list[str], list[Mark]]:
     """Names and marks of a folder's files."""
     end = 8 + int.from_bytes(data[:8], "little")
-    marks = [
-        Mark(inode, size, modified, changed, bool(executable))
-        for inode, size, modified, changed, executable in _MARK.iter_unpack(data[end:])
-    ]
+    marks = [Mark(*values) for values in _MARK.iter_unpack(data[end:])]
     head = data[8:end].decode("utf-8", "surrogateescape")
     return head.split("\0") if marks else [], marks
 
@@ -155,7 +153,7 @@ class State:
         they were written). A file that changed at that moment or later is left out and will be read again.
         With `whole`, what was kept of other files of these folders is forgotten; without it, it stays.
         """
-        rows: list[tuple[bytes, bytes, bytes, bytes]] = []
+        rows: list[tuple[str, bytes, bytes]] = []
         for folder, files in folders.items():
             kept = {name: each for name, each in files.items() if settled(each[0], seen)}
             if not whole and (before := self.folder(folder)):
@@ -165,10 +163,16 @@ class State:
                 kept |= others
             names = sorted(kept)
             marks = encode(names, [kept[name][0] for name in names])
-            digests = bytes.fromhex("".join(kept[name][1] for name in names))
-            place = os.fsencode(folder)
-            rows.append((place, marks, digests, _seal(place, marks, digests)))
-        self._change("INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?)", rows)
+            rows.append((folder, marks, bytes.fromhex("".join(kept[name][1] for name in names))))
+        self.keep(rows)
+
+    def keep(self, rows: Iterable[tuple[str, bytes, bytes]]) -> None:
+        """Keep folders that have been encoded: path, marks, digests. All files must have been `settled`."""
+        places = [(os.fsencode(folder), marks, digests) for folder, marks, digests in rows]
+        self._change(
+            "INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?)",
+            [(*row, _seal(*row)) for row in places],
+        )
 
     def put(self, file: str, mark: Mark, digest: Digest, *, seen: int) -> None:
         """Keep one file's digest; see `record`."""
@@ -265,11 +269,19 @@ def settled(mark: Mark, seen: int) -> bool:
     before it was read, by more than the clock's grain.
 
     >>> second = 10**9
-    >>> settled(Mark(1, 1, 5 * second, 5 * second + 1, False), 6 * second)
-    True
+    >>> settled(Mark(1, 1, 5 * second, 5 * second, False), 6 * second)
+    False
     """
-    newest = max(mark.changed, mark.modified)
-    return newest < seen - (_TICK if newest % 1_000_000 else _COARSE)
+    latest = max(mark.changed, mark.modified)
+    return latest < seen - (_TICK if latest % _FINE else _COARSE)
+
+
+def all_settled(marks: Sequence[Mark], seen: int) -> bool:
+    """The same of several files; most were not touched for long, which is told quickly."""
+    old = seen - _COARSE
+    return all(
+        (mark.changed < old and mark.modified < old) or settled(mark, seen) for mark in marks
+    )
 
 
 def _seal(path: bytes, marks: bytes, digests: bytes) -> bytes:

@@ -11,7 +11,7 @@ from tricord.core.errors import DataError
 from tricord.store import digest as digests
 from tricord.store.faults import in_source
 from tricord.store.progress import Watch, quiet
-from tricord.store.state import Kept, Mark, State, encode, mark_of
+from tricord.store.state import Kept, Mark, State, all_settled, encode, mark_of
 from tricord.store.tree import link_target
 
 Ignore = Callable[[str, bool], bool]
@@ -38,6 +38,14 @@ class Folder:
     absolute: str
     names: list[str]
     marks: list[Mark]
+    _encoded: bytes = b""
+
+    @property
+    def encoded(self) -> bytes:
+        """Names and marks as the state keeps them."""
+        if not self._encoded:
+            self._encoded = encode(self.names, self.marks)
+        return self._encoded
 
     def found(self) -> Iterator[Found]:
         base = self.absolute.rstrip("/") + "/"
@@ -101,11 +109,7 @@ def _folder(
             if ignore and ignore(prefix + name, child.is_dir(follow_symlinks=False)):
                 continue
             if child.is_file(follow_symlinks=False):
-                status = child.stat(follow_symlinks=False)
-                files.append((name, Mark(
-                    status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns,
-                    bool(status.st_mode & 0o100),
-                )))  # fmt: skip
+                files.append((name, mark_of(child.stat(follow_symlinks=False))))
             elif child.is_dir(follow_symlinks=False):
                 below.append((f"{prefix}{name}/", child.path))
             elif child.is_symlink():
@@ -161,8 +165,7 @@ def _is_text(name: str) -> bool:
 def unchanged(scanned: Scan, kept: Mapping[str, Kept]) -> bool:
     """True if every file is as it was when the state recorded it, none is new and none is gone."""
     return len(kept) == len(scanned.folders) and all(
-        (row := kept.get(folder.absolute)) is not None
-        and row.marks == encode(folder.names, folder.marks)
+        (row := kept.get(folder.absolute)) is not None and row.marks == folder.encoded
         for folder in scanned.folders
     )
 
@@ -176,13 +179,17 @@ def look_up(scanned: Scan, kept: Mapping[str, Kept]) -> tuple[dict[str, Digest],
         if row is None:
             unknown += folder.found()
             continue
-        prefix, files = folder.prefix, row.files()
+        prefix = folder.prefix
+        if row.marks == folder.encoded:
+            known.update(zip([prefix + name for name in folder.names], row.named(), strict=True))
+            continue
+        files, base = row.files(), folder.absolute.rstrip("/") + "/"
         for name, mark in zip(folder.names, folder.marks, strict=True):
             found = files.get(name)
             if found is not None and found[0] == mark:
                 known[prefix + name] = found[1]
             else:
-                unknown.append(Found(prefix + name, f"{folder.absolute.rstrip('/')}/{name}", mark))
+                unknown.append(Found(prefix + name, base + name, mark))
     return known, unknown
 
 
@@ -222,14 +229,19 @@ def remember(
     seen: int,
 ) -> None:
     """Record the digests of everything scanned; folders whose files are as they were stay untouched."""
+    whole: list[tuple[str, bytes, bytes]] = []
     folders: dict[str, dict[str, tuple[Mark, Digest]]] = {}
     for folder in scanned.folders:
         row = kept.get(folder.absolute)
-        if row is None or row.marks != encode(folder.names, folder.marks):
-            folders[folder.absolute] = {
-                name: (mark, known[folder.prefix + name])
-                for name, mark in zip(folder.names, folder.marks, strict=True)
-            }
+        if row is not None and row.marks == folder.encoded:
+            continue
+        names = [known[folder.prefix + name] for name in folder.names]
+        if all_settled(folder.marks, seen):
+            whole.append((folder.absolute, folder.encoded, bytes.fromhex("".join(names))))
+        else:
+            each = zip(folder.marks, names, strict=True)
+            folders[folder.absolute] = dict(zip(folder.names, each, strict=True))
+    state.keep(whole)
     state.record(folders, seen=seen, whole=True)
     gone = kept.keys() - {folder.absolute for folder in scanned.folders}
     if gone:
