@@ -33,9 +33,11 @@ from tricord.core.verdict import Verdict
 from tricord.ledger.sqlite import SqliteLedger
 from tricord.project import codecs, environment, git, workfiles
 from tricord.project.root import FOLDER, find, has_settings, prepare
+from tricord.store import users
 from tricord.store.digest import of_file
 from tricord.store.local import LocalStore
 from tricord.store.state import State
+from tricord.store.writing import SMALL
 
 GUARDED = {
     "models": Kind.MODEL,
@@ -65,9 +67,17 @@ class Project:
         self.root = root
         self.clock: Clock = clock or SystemClock()
         self.config = configuration.load(root)
-        self.store = LocalStore(self.folder / "store")
+        self.store = self._open_store()
         self.ledger: Ledger = SqliteLedger(self.folder / "ledger.sqlite", self.clock)
         self._records: dict[bytes, Digest] = {}
+
+    def _open_store(self) -> LocalStore:
+        """The project's own store, or the one it shares: then a collection of waste there asks it too."""
+        own, shared = self.folder / "store", self.config.text("store.path")
+        store = LocalStore(self.root / Path(shared).expanduser() if shared else own)
+        if shared or own.is_symlink():
+            users.register(store.root, self.root)
+        return store
 
     @classmethod
     def init(cls, root: Path, *, clock: Clock | None = None) -> "Project":
@@ -95,9 +105,18 @@ class Project:
         prepare(root)
         return cls(root, clock=clock)
 
+    def _open_store(self) -> LocalStore:
+        """Its own, or one that it shares: then it leaves word there that it needs what it put."""
+        own, elsewhere = self.folder / "store", self.config.text("store.path")
+        store = LocalStore(self.root / Path(elsewhere).expanduser() if elsewhere else own)
+        if elsewhere or own.is_symlink():
+            users.register(store.root, self.root)
+        return store
+
     def close(self) -> None:
         self.ledger.close()
         self.state.close()
+        self.store.close()
 
     @cached_property
     def state(self) -> State:
@@ -133,14 +152,16 @@ class Project:
         with self.scratch() as scratch:
             with _complaining_of(cls):
                 codec.write(value, scratch / "value")
-            return self._store(scratch / "value", found, codec.format, meta)
+            return self._store_written(scratch / "value", found, codec.format, meta)
 
-    def _store(self, path: Path, kind: Kind, form: str, meta: Mapping[str, JSON]) -> Artifact:
+    def _store_written(
+        self, path: Path, kind: Kind, form: str, meta: Mapping[str, JSON]
+    ) -> Artifact:
         if path.is_dir():
             digest = self.store.put_tree(path)
             form = "tree" if form in ("file", path.suffix.lstrip(".").lower()) else form
         else:
-            digest = self.store.put_file(path)
+            digest = self.store.put_file(path, consume=True)
         return Artifact(digest, kind, form, self.store.size(digest), meta)
 
     def put(self, value: Any, *, kind: Kind | None = None) -> Artifact:
@@ -197,7 +218,13 @@ class Project:
 
     def _source(self, artifact: Artifact, scratch: Path) -> Path:
         if artifact.format != "tree" and not artifact.format.endswith("-package"):
-            path = self.store.path(artifact.digest)
+            path = scratch / artifact.digest
+            if artifact.size > SMALL:
+                path = self.store.path(artifact.digest)
+            elif not path.exists():
+                path.write_bytes(self.store.read(artifact.digest))
+                path.chmod(0o444)
+                return path
             if of_file(path) != artifact.digest:  # whoever reads it parses it, which costs more
                 raise ObjectCorrupt(
                     f"the stored bytes of {artifact.digest[:12]} are not what they were",
