@@ -1,6 +1,6 @@
 """What a plug-in or a backend promises. A class fits by its shape; nobody has to inherit."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -60,46 +60,6 @@ class Codec(Protocol):
     def read(self, source: Path, format: str, want: type) -> Any:
         """The value in `source` (a file or folder that must not be changed) as a `want`."""
         ...
-
-
-class Store(Protocol):
-    """Bytes by digest. A put that returned is durable; a reader never sees half an object."""
-
-    def put_bytes(self, data: bytes) -> Digest: ...
-
-    def put_file(self, source: Path) -> Digest: ...
-
-    def put_tree(self, source: Path) -> Digest:
-        """Store a folder: every file below it, and a tree object that lists them."""
-        ...
-
-    def has(self, digest: Digest) -> bool: ...
-
-    def size(self, digest: Digest) -> int:
-        """Bytes of a file's content, or of all files of a tree."""
-        ...
-
-    def read(self, digest: Digest) -> bytes:
-        """The bytes of a file object, checked against the digest. ObjectMissing, ObjectCorrupt."""
-        ...
-
-    def path(self, digest: Digest) -> Path:
-        """A read-only local file with the content, valid until a `gc`."""
-        ...
-
-    def tree(self, digest: Digest) -> Mapping[str, Digest]:
-        """The files of a tree: relative POSIX path → digest, sorted by path."""
-        ...
-
-    def checkout(self, digest: Digest, target: Path) -> None:
-        """Make `target` (which must not exist) that file or tree: reflink, hardlink or copy."""
-        ...
-
-    def verify(self) -> Iterator[tuple[Digest, str]]:
-        """Every object whose bytes do not match its digest, with what is wrong."""
-        ...
-
-    def __iter__(self) -> Iterator[Digest]: ...
 
 
 class Appends(Protocol):

@@ -1,5 +1,6 @@
 """Values in and out, runs on record, and the law: a ref moves only past a verdict."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -136,10 +137,16 @@ def test_a_guarded_ref_points_to_its_kind_and_no_other(project: Project) -> None
 
 
 def test_a_changed_byte_is_never_read(project: Project) -> None:
-    artifact = project.put({"a": 1})
-    path = project.store.path(artifact.digest)
-    path.chmod(0o644)
-    path.write_bytes(path.read_bytes().replace(b"1", b"2"))
-    with pytest.raises(ObjectCorrupt) as caught:
-        project.load(artifact)
-    assert caught.value.hint == "tricord verify"
+    small, large = project.put({"a": 1}), project.put(os.urandom(2 << 20))
+    (pack,) = [
+        path for path in project.store.root.glob("packs/*") if b'{"a":1}' in path.read_bytes()
+    ]
+    for artifact, path in ((small, pack), (large, project.store.path(large.digest))):
+        whole = path.read_bytes()
+        path.chmod(0o644)
+        path.write_bytes(
+            whole.replace(b'{"a":1}', b'{"a":2}') if path == pack else whole[:-1] + b"?"
+        )
+        with pytest.raises(ObjectCorrupt) as caught:
+            project.load(artifact)
+        assert caught.value.hint == "tricord verify"
