@@ -105,14 +105,6 @@ class Project:
         prepare(root)
         return cls(root, clock=clock)
 
-    def _open_store(self) -> LocalStore:
-        """Its own, or one that it shares: then it leaves word there that it needs what it put."""
-        own, elsewhere = self.folder / "store", self.config.text("store.path")
-        store = LocalStore(self.root / Path(elsewhere).expanduser() if elsewhere else own)
-        if elsewhere or own.is_symlink():
-            users.register(store.root, self.root)
-        return store
-
     def close(self) -> None:
         self.ledger.close()
         self.state.close()

@@ -111,7 +111,9 @@ def test_a_pack_without_its_end_is_read_by_what_the_index_remembers(
 
 
 def test_a_damaged_chunk_brings_its_file_anew(store: LocalStore, tmp_path: Path) -> None:
-    (tmp_path / "first").write_bytes(b"".join(b"%d," % n for n in range(400_000)))  # shrinks: chunks
+    (tmp_path / "first").write_bytes(
+        b"".join(b"%d," % n for n in range(400_000))
+    )  # shrinks: chunks
     digest = store.put_file(tmp_path / "first")
     parts = store.reader.parts(digest)
     assert parts is not None
@@ -144,7 +146,10 @@ def test_a_good_copy_elsewhere_is_enough(store: LocalStore, source: Path, tmp_pa
         (store.root / "packs" / path.name).write_bytes(path.read_bytes())
     store.index.refresh()
     for place in store.index.copies(digest, Shape.FILE):
-        if len([row for row in pack.read_directory(store.root / "packs" / f"{place.pack}.pack")]) > 1:
+        if (
+            len([row for row in pack.read_directory(store.root / "packs" / f"{place.pack}.pack")])
+            > 1
+        ):
             spoil(store.root / "packs" / f"{place.pack}.pack", place.row.offset)
     assert [each.digest for each in problems(store)] == [digest]
     assert not mended(store).lost
