@@ -16,7 +16,7 @@ from tricord.core.errors import (
     TricordError,
 )
 from tricord.core.pointer import Pointer
-from tricord.data import ignoring, laying, leftovers, pointers
+from tricord.data import ignoring, laying, leftovers, pointers, seeing
 from tricord.project import datasets, lineage
 from tricord.project.datasets import Version
 from tricord.project.project import Project
@@ -86,7 +86,8 @@ def checkout(
 
 
 def target(project: Project, what: str) -> Pointer:
-    """The pointer as it will be when `what` has been checked out. NotRecorded, DataError."""
+    """The pointer as it will be when `what` has been checked out; `files` is 0 where they have not been
+    counted yet. NotRecorded, DataError, ObjectMissing."""
     name, wanted = datasets.split(what)
     here = _pointer(project, name if wanted else what)
     if wanted is None and here is not None:
@@ -118,10 +119,9 @@ def _pointed(project: Project, version: Version, here: Pointer | None) -> Pointe
     store = project.store
     if not store.has(artifact.digest):
         raise _not_here(version.name, str(version), {artifact.digest})
-    files = len(laying.wanted(store, artifact.digest))
     if here is not None:
         return replace(
-            here, digest=artifact.digest, format=artifact.format, size=artifact.size, files=files
+            here, digest=artifact.digest, format=artifact.format, size=artifact.size, files=0
         )
     source = artifact.meta.get("source")
     if not isinstance(source, str) or Path(source).is_absolute():
@@ -134,7 +134,7 @@ def _pointed(project: Project, version: Version, here: Pointer | None) -> Pointe
         place = pointers.check_path(source)
     except ValueError as error:
         raise DataError(str(error), hint=f"tricord data path {version}") from error
-    return Pointer(version.name, place, artifact.digest, artifact.format, artifact.size, files)
+    return Pointer(version.name, place, artifact.digest, artifact.format, artifact.size, 0)
 
 
 def bring(
@@ -152,10 +152,17 @@ def bring(
     `also_saved` are versions besides those on record in which lost content could be found again.
     """
     place = project.root / pointer.path
+    laying.check_place(project.root, place)
+    scanned, stands = (None, False) if paths else seeing.glance(project, place, pointer.digest)
+    if stands and pointer.files:
+        settle(project, pointer, why=f"checked out at {short(pointer.digest)}")
+        return Brought(pointer.name, pointer.path, pointer.digest, same=pointer.files)
     files = _files(project, pointer)
     only = chosen(project.root, pointer, files, paths) if paths else None
     versions = chain(also_saved, saved(project, pointer))
-    plan = laying.plan(project, place, files, saved_in=versions, only=only, force=force)
+    plan = laying.plan(
+        project, place, files, saved_in=versions, only=only, scanned=scanned, force=force
+    )
     if plan.unsaved:
         raise _unsaved(pointer, plan.unsaved)
     absent = laying.missing(project.store, [plan])
@@ -176,6 +183,7 @@ def bring(
             hint=f"tricord status; then tricord checkout {pointer.name} again",
         )
     if not paths:
+        pointer = replace(pointer, files=len(files))
         settle(project, pointer, why=f"checked out at {short(pointer.digest)}")
     return Brought(
         pointer.name, pointer.path, pointer.digest, laid.written, laid.removed, plan.same, plan.kept
@@ -214,7 +222,6 @@ def record(project: Project, pointer: Pointer, *, why: str) -> None:
 
 def saved(project: Project, pointer: Pointer) -> Iterator[Digest]:
     """Every version of a dataset that is on record, the likeliest to be in the work folder first."""
-    yield pointer.digest
     with suppress(DataError):  # in conflict, or no pointer: then it names no version
         here = _pointer(project, pointer.path)
         if here is not None:

@@ -24,6 +24,7 @@ from tricord.store.local import LocalStore
 from tricord.store.progress import Watch, quiet
 from tricord.store.state import Mark
 from tricord.store.tree import Entry
+from tricord.store.workspace import Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ def plan(
     *,
     saved_in: Iterable[Digest],
     only: frozenset[str] | None = None,
+    scanned: Scan | None = None,
     force: bool = False,
 ) -> Plan:
     """Compare what stands at `place` with the `files` that are wanted there. Nothing is touched.
@@ -82,7 +84,7 @@ def plan(
     symbolic link.
     """
     check_place(project.root, place)
-    sight = seeing.look(project, place, also=files, only=only)
+    sight = seeing.look(project, place, also=files, only=only, scanned=scanned)
     there = sight.files
     chosen = files if only is None else {path: files[path] for path in sorted(only)}
     write: list[tuple[Entry, Seen | None]] = []
@@ -96,7 +98,8 @@ def plan(
         _check_folders(place, (entry.path for entry, _ in write))
     unsaved: set[Digest] = set()
     if not force:
-        unsaved = _unsaved(project.store, {seen.digest for seen in [*gone, *replaced]}, saved_in)
+        lost_ = {seen.digest for seen in [*gone, *replaced]}
+        unsaved = _unsaved(project.store, lost_, files, saved_in)
     kept = [seen.path for seen in gone if seen.digest in unsaved]
     lost = [seen.path for seen in replaced if seen.digest in unsaved]
     return Plan(
@@ -171,6 +174,7 @@ def _remember(project: Project, plan: Plan, marks: Sequence[Mark | None], done: 
         plan.place,
         laid,
         stays,
+        gone=gone,
         moment=plan.sight.moment,
         whole=not plan.part and not done.edited,
     )
@@ -180,10 +184,15 @@ def _same_bit(path: str, entry: Entry, seen: Seen) -> bool:
     return path == WHOLE or entry.executable == seen.executable
 
 
-def _unsaved(store: LocalStore, digests: set[Digest], versions: Iterable[Digest]) -> set[Digest]:
-    """Which of the digests are in none of the versions, or no longer in the store."""
+def _unsaved(
+    store: LocalStore,
+    digests: set[Digest],
+    files: Mapping[str, Entry],
+    versions: Iterable[Digest],
+) -> set[Digest]:
+    """Which of the digests are neither among the files nor in one of the versions, or not in the store."""
     unsaved = store.missing(digests)
-    wanted_ = digests - unsaved
+    wanted_ = digests - unsaved - {entry.digest for entry in files.values()}
     for version in versions:
         if not wanted_:
             break

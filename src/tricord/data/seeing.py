@@ -12,7 +12,7 @@ from tricord.data import ignoring
 from tricord.project.project import Project
 from tricord.store import workspace
 from tricord.store.state import Mark, State, mark_of, settled
-from tricord.store.workspace import Found
+from tricord.store.workspace import Found, Scan
 
 WHOLE = ""
 """The path in its dataset of a file that is all of it."""
@@ -48,16 +48,29 @@ def mark_at(path: Path) -> Mark | None:
         return None
 
 
+def glance(project: Project, place: Path, version: Digest) -> tuple[Scan | None, bool]:
+    """The folder at `place` as it is now (None: there is none), and whether it is known to hold just
+    that version, of which then no list of files has to be read."""
+    if not place.is_dir() or place.is_symlink():
+        return None, False
+    scanned = workspace.scan(place, ignoring.rules(project.root, place))
+    kept = project.state.below(scanned.top)
+    whole = workspace.unchanged(scanned, kept)
+    return scanned, whole and project.state.tree_of(scanned.top, kept) == version
+
+
 def look(
     project: Project,
     place: Path,
     *,
     also: Iterable[str] = (),
     only: frozenset[str] | None = None,
+    scanned: Scan | None = None,
 ) -> Sight:
     """The files at `place`; none where nothing is there. What has not changed is not read again.
 
-    Files that are ignored are not seen, unless `also` names them. `only` limits it to some.
+    Files that are ignored are not seen, unless `also` names them. `only` limits it to some. `scanned`
+    is what `glance` saw, if that was just now.
     """
     state = project.state
     moment = state.now()
@@ -67,7 +80,7 @@ def look(
         return Sight(_each(state, place, [WHOLE], moment), moment)
     if only is not None:
         return Sight(_each(state, place, only, moment), moment)
-    scanned = workspace.scan(place, ignoring.rules(project.root, place))
+    scanned = scanned or workspace.scan(place, ignoring.rules(project.root, place))
     digests = workspace.digests_of(scanned, state)
     files = {found.path: Seen(found.path, digests[found.path], found.mark) for found in scanned}
     hidden = [path for path in also if path and path not in files]
@@ -80,27 +93,34 @@ def remember(
     laid: Mapping[str, tuple[Digest, Mark]],
     stays: Mapping[str, Seen],
     *,
+    gone: Iterable[str] = (),
     moment: int,
     whole: bool,
 ) -> None:
     """Note the digests of files that were just laid out, so that nobody has to read them again.
 
     `laid` are the new ones with their marks; `stays` those that were there, seen at `moment`. With
-    `whole` these are all the files of the place.
+    `whole` these and what is `gone` are all the files of the place.
     """
     folders: dict[str, dict[str, tuple[Mark, Digest]]] = defaultdict(dict)
-    touched: set[str] = set()
+    for path in gone:
+        folders[path.rpartition("/")[0]] = {}
     for path, (digest, mark) in laid.items():
-        folder, name = os.path.split(place / path if path else place)
-        touched.add(folder)
+        folder, _, name = path.rpartition("/")
         folders[folder][name] = (mark, digest)
     for path, seen in stays.items():
-        folder, name = os.path.split(place / path if path else place)
-        if settled(seen.mark, moment):
+        folder, _, name = path.rpartition("/")
+        if folder in folders and settled(seen.mark, moment):
             folders[folder][name] = (seen.mark, seen.digest)
-    changed = {folder: files for folder, files in folders.items() if whole or folder in touched}
     state = project.state
-    state.record(changed, seen=state.now(), whole=whole and WHOLE not in laid)
+    if WHOLE in laid:
+        digest, mark = laid[WHOLE]
+        state.put(str(place), mark, digest, seen=state.now())
+        return
+    changed = {str(place / folder): files for folder, files in folders.items()}
+    state.forget([folder for folder, files in changed.items() if not files])
+    full = {folder: files for folder, files in changed.items() if files}
+    state.record(full, seen=state.now(), whole=whole)
 
 
 def _each(state: State, place: Path, paths: Iterable[str], moment: int) -> dict[str, Seen]:
