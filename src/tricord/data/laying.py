@@ -282,13 +282,12 @@ def _appear(built: Path, place: Path) -> bool:
 def _move(project: Project, plan: Plan, staged: Sequence[Path], done: Laid) -> list[Mark | None]:
     """Give each built file its place, unless something else came there; the marks that they then have."""
     marks: list[Mark | None] = []
-    folders: set[Path] = {plan.place.parent}
+    folders: dict[Path, bool] = {}
     for (entry, seen), built in zip(plan.write, staged, strict=True):
         target = plan.place / entry.path if entry.path else plan.place
         if target.parent not in folders:
-            _make_folder(project.root, target.parent)
-            folders.add(target.parent)
-        if not _as_seen(target, seen):
+            folders[target.parent] = _make_folder(project.root, target.parent)
+        if not folders[target.parent] or not _as_seen(target, seen):
             done.edited.append(entry.path or plan.place.name)
             marks.append(None)
             continue
@@ -312,10 +311,15 @@ def _as_seen(target: Path, seen: Seen | None) -> bool:
     return not os.path.lexists(target)
 
 
-def _make_folder(root: Path, folder: Path) -> None:
-    """Make a folder and those above it, through no link: one could lead anywhere."""
+def _make_folder(root: Path, folder: Path) -> bool:
+    """Make a folder and those above it, through no link: one could lead anywhere. False where a file
+    that was edited meanwhile stays in its place."""
     check_place(root, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        return False
+    return True
 
 
 def _remove(project: Project, plan: Plan, done: Laid) -> None:
