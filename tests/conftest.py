@@ -1,7 +1,11 @@
 """Fixtures for every test: a fresh project in a folder of its own."""
 
+import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -14,3 +18,33 @@ def project(tmp_path: Path) -> Iterator[Project]:
     made = Project.init(tmp_path / "project")
     yield made
     made.close()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 server in a process of its own."""
+    server = Path(__file__).parent / "s3_server.py"
+    with subprocess.Popen(
+        [sys.executable, str(server)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.stdin.close()
+        process.wait(60)
+
+
+@pytest.fixture
+def s3_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket of that server; the environment leads there."""
+    for variable, value in {
+        "AWS_ACCESS_KEY_ID": "tests",
+        "AWS_SECRET_ACCESS_KEY": "tests",
+        "AWS_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3,
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(variable, value)
+    name = f"bucket-{secrets.token_hex(6)}"
+    with urlopen(Request(f"{s3}/{name}", method="PUT"), timeout=60):
+        return name

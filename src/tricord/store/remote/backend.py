@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 from tricord.core.errors import RemoteError
 
 PART = 140
-"""Most characters between two slashes of a name: sealed, they still fit into 255."""
+"""Most characters between two slashes of a name: sealed, they still fit into `LONGEST`."""
+LONGEST = 255
 _PART = re.compile(r"[A-Za-z0-9_=@+~-][A-Za-z0-9_=@+~.-]*")
 
 Parts = Callable[[], Iterable[bytes]]
@@ -99,10 +100,10 @@ class Backend(Protocol):
         ...
 
 
-def checked(name: str, where: str) -> str:
-    """The name, if it is one. RemoteError."""
+def checked(name: str, where: str, most: int = LONGEST) -> str:
+    """The name, if it is one with parts of at most so many characters. RemoteError."""
     parts = name.split("/")
-    if not all(len(part) <= PART and _PART.fullmatch(part) for part in parts):
+    if not all(len(part) <= most and _PART.fullmatch(part) for part in parts):
         raise RemoteError(f"no name for an object of a remote: {name!r}", where=where)
     return name
 

@@ -53,14 +53,28 @@ class Bucket:
     def get(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         if length is not None and length <= 0:
             return b""
-        return self._part(name, start, length)[0]
+        try:
+            return self._ranged(name, start, length)[0]
+        except _OutOfRange:
+            return b""
+        except _NoRanges:
+            return self._ranged(name, 0, None)[0][
+                start : None if length is None else start + length
+            ]
 
     def get_to(self, name: str, file: Path) -> None:
         start = file.stat().st_size if file.exists() else 0
-        first, total = self._part(name, start, PIECE)
+        try:
+            first, total = self._ranged(name, start, PIECE)
+        except _OutOfRange:
+            file.touch()
+            return
+        except _NoRanges:
+            self._whole_to(name, file)
+            return
         with file.open("ab") as target:
             target.write(first)
-        append(file, lambda at, length: self._part(name, at, length)[0], total)
+        append(file, lambda at, length: self._ranged(name, at, length)[0], total)
 
     def put(self, name: str, data: bytes) -> None:
         with self._writing(name):
@@ -154,20 +168,26 @@ class Bucket:
         then, mark = self._clock
         return then + time.monotonic() - mark
 
-    def _part(self, name: str, start: int, length: int | None) -> tuple[bytes, int]:
+    def _ranged(self, name: str, start: int, length: int | None) -> tuple[bytes, int]:
         """Some bytes of an object, and the size of all of it."""
         asked: Any = {"offset": start} if length is None else (start, start + length)
         options = {} if start == 0 and length is None else {"range": asked}
-        try:
-            with self._faults(name):
-                got = self._obstore.get(self._store, checked(name, self.where), options=options)
-                return bytes(got.bytes()), int(got.meta["size"])
-        except _OutOfRange:
-            return b"", start
-        except _NoRanges:
-            with self._faults(name):
-                whole = bytes(self._obstore.get(self._store, name).bytes())
-            return whole[start : None if length is None else start + length], len(whole)
+        with self._faults(name):
+            got = self._obstore.get(self._store, checked(name, self.where), options=options)
+            return bytes(got.bytes()), int(got.meta["size"])
+
+    def _whole_to(self, name: str, file: Path) -> None:
+        """Write an object to `file` from its beginning, whatever is there."""
+        with self._faults(name):
+            got = self._obstore.get(self._store, name)
+            pieces = iter(got.stream(min_chunk_size=1 << 20))
+        with file.open("wb") as target:
+            while True:
+                with self._faults(name):
+                    piece = next(pieces, None)
+                if piece is None:
+                    return
+                target.write(piece)
 
     def _upload(self, name: str, source: BinaryIO | Iterable[bytes], part: int) -> None:
         with self._writing(name):

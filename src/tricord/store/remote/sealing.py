@@ -20,7 +20,16 @@ from tricord.core.errors import (
     RemoteRefused,
 )
 from tricord.core.plugins import optional
-from tricord.store.remote.backend import Abilities, Backend, Info, Parts, below, checked, file_parts
+from tricord.store.remote.backend import (
+    PART,
+    Abilities,
+    Backend,
+    Info,
+    Parts,
+    below,
+    checked,
+    file_parts,
+)
 from tricord.store.remote.pieces import append
 
 SEAL = "sealed.json"
@@ -105,7 +114,7 @@ class Sealed:
         return self.inner.now()
 
     def _name(self, name: str) -> str:
-        return self._keys.hide(checked(name, self.where))
+        return self._keys.hide(checked(name, self.where, PART))
 
     def _piece(self, name: str, start: int, length: int, total: int) -> bytes:
         data = self.get(name, start, length) if start + length < total else self.get(name, start)

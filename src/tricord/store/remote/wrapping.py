@@ -66,8 +66,9 @@ class Retrying(Wrapper):
     (exponential backoff with full jitter).
 
     A conditional write whose answer was lost may have been done: when the next one is told that the object
-    is another by now, the object is read, and is ours if it is what we wrote. Who must know for certain
-    that it was not somebody else's equal one writes what nobody else does.
+    is another by now, the object is read, and is ours if it is what we wrote. So who must know for certain
+    writes what nobody else does (a random number in it); and where somebody else has replaced ours since,
+    it is taken for not written: what is added must be such that adding it again changes nothing.
     """
 
     def __init__(
