@@ -130,15 +130,24 @@ class _Fetch:
                     ingest.add_blob(Shape.TREE, digest, data)
 
     def files(self, digests: Sequence[Digest]) -> None:
-        lacking = self.store.missing(digests)
-        ordered = [digest for digest in digests if digest in lacking]
-        if not ordered:
+        packed = self.store.reader.places(digests, Shape.FILE)
+        rest = [digest for digest in digests if digest not in packed]
+        if not rest:
             return
-        not_small = set(self.catalog.lacking(Shape.FILE, ordered))
-        small = [digest for digest in ordered if digest not in not_small]
-        large = [digest for digest in ordered if digest in not_small]
+        not_small = set(self.catalog.lacking(Shape.FILE, rest))
+        prefixes = self._prefixes()
+        # a file that is small there is a blob here too, or lies in a store of format 1
+        doubtful = not_small | {digest for digest in rest if digest[:2] in prefixes}
+        here = doubtful - self.store.missing(doubtful)
+        small = [digest for digest in rest if digest not in not_small and digest not in here]
+        large = [digest for digest in rest if digest in not_small and digest not in here]
         self._blobs(small, counted=True)
         self._large(large)
+
+    def _prefixes(self) -> set[str]:
+        """What the digests of files begin with that the store keeps as they are."""
+        with in_store(self.store.root):
+            return {path.name for path in (self.store.root / "objects").glob("??")}
 
     def _large(self, digests: Sequence[Digest]) -> None:
         """Files that are no blob: as they are, or by those chunks that are not here."""

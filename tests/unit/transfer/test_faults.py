@@ -1,0 +1,227 @@
+"""A remote that fails, loses, damages or lies: clear errors, nothing false in the store (R4), and mended by a push."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
+from tricord.store import recipe as recipes
+from tricord.store.local import LocalStore
+from tricord.store.pack import Shape
+from tricord.store.remote import indexing, mending, reading, wrapping
+from tricord.store.remote.receiving import fetch
+from tricord.store.remote.remote import Remote
+from tricord.store.remote.sending import send
+from tricord.store.remote.wrapping import Retrying
+
+
+@pytest.fixture
+def tree(here: LocalStore, folder: Path, remote: Remote) -> Digest:
+    """A folder that was pushed."""
+    digest = here.put_tree(folder)
+    send(remote, here, [digest])
+    return digest
+
+
+def whole(store: LocalStore, tree: Digest, folder: Path) -> None:
+    for path, digest in store.tree(tree).items():
+        assert store.read(digest) == (folder / path).read_bytes()
+    assert list(store.verify()) == []
+
+
+def test_each_tenth_request_fails(
+    here: LocalStore, there: LocalStore, folder: Path, backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wrapping, "FIRST_PAUSE", 0.0)
+    count = 0
+
+    def fail(what: str, name: str) -> None:
+        nonlocal count
+        count += 1
+        if count % 10 == 0:
+            raise RemoteUnreachable("no answer", where=name)
+
+    backend.before = fail
+    steady = Retrying(backend, 6)
+    digest = here.put_tree(folder)
+    send(Remote(steady), here, [digest])
+    assert fetch(Remote(steady), there, [digest]).lost == {}
+    whole(there, digest, folder)
+    assert count > 10
+
+
+@pytest.mark.parametrize("what", ["every byte", "now and then", "cut off"])
+def test_a_remote_that_lies_spoils_no_store(
+    what: str, tree: Digest, here: LocalStore, there: LocalStore, folder: Path, backend: Any
+) -> None:
+    calls = 0
+
+    def lie(name: str, start: int, data: bytes) -> bytes:
+        nonlocal calls
+        if not name.startswith(("packs/", "objects/")):
+            return data
+        calls += 1
+        if what == "cut off":
+            return data[: len(data) // 2]
+        if what == "now and then" and calls > 1:
+            return data
+        return bytes(each ^ 1 for each in data)
+
+    backend.lie = lie
+    came = fetch(Remote(backend), there, [tree])
+    if what != "now and then":
+        assert came.lost
+        with pytest.raises(ObjectCorrupt, match="not what the digest says"):
+            came.check("there")
+    assert list(there.verify()) == []
+    backend.lie = lambda name, start, data: data
+    fetch(Remote(backend), there, [tree]).check("there")
+    whole(there, tree, folder)
+
+
+def test_a_recipe_that_makes_another_file_is_refused(
+    here: LocalStore, there: LocalStore, remote: Remote, backend: Any, folder: Path
+) -> None:
+    mine, other = here.put_bytes(b"abc " * 700_000), here.put_bytes(b"xyz " * 700_000)
+    send(remote, here, [mine, other])
+    found = remote.catalog.spot(Shape.RECIPE, mine)
+    wrong = remote.catalog.spot(Shape.RECIPE, other)
+    assert found is not None and wrong is not None
+    data = backend.memory.get(wrong.place)[wrong.row.offset : wrong.row.offset + wrong.row.length]
+    lying = found.row._replace(offset=wrong.row.offset, length=len(data), size=wrong.row.size, compressed=wrong.row.compressed)  # fmt: skip
+    spots = {(Shape.RECIPE, mine): indexing.Spot(wrong.place, lying)}
+    fresh = Remote(backend)
+    honest = fresh.catalog.spot
+    fresh.catalog.spot = lambda shape, digest: spots.get((shape, digest)) or honest(shape, digest)  # type: ignore[method-assign]
+    came = fetch(fresh, there, [mine])
+    assert set(came.lost) == {mine} and there.missing([mine]) == {mine}
+    assert list(there.verify()) == []
+
+
+def test_a_pack_that_is_gone_is_told_and_mended_by_a_push(
+    tree: Digest, here: LocalStore, there: LocalStore, folder: Path, backend: Any
+) -> None:
+    backend.memory.delete([info.name for info in backend.memory.list("packs")])
+    came = fetch(Remote(backend), there, [tree])
+    with pytest.raises((ObjectMissing, ObjectCorrupt), match="tricord push"):
+        came.check("there")
+    assert list(there.verify()) == []
+    assert send(Remote(backend), here, [tree]).packs == 1
+    fetch(Remote(backend), there, [tree]).check("there")
+    whole(there, tree, folder)
+
+
+def test_a_blob_that_is_damaged_comes_from_where_else_it_is(
+    tree: Digest, here: LocalStore, there: LocalStore, backend: Any, folder: Path
+) -> None:
+    first = {info.name for info in backend.memory.list("packs")}
+    hidden = {name: backend.memory.get(name) for name in first}
+    backend.memory.delete(first)
+    again = LocalStore(folder.parent / "again")
+    again.put_file(folder / "part1" / "4.bin")  # so that the other pack is another one
+    again.put_tree(folder)
+    send(Remote(backend), again, [tree])
+    again.close()
+    for name, data in hidden.items():
+        backend.memory.put(name, bytes(each ^ 1 for each in data))
+    fetch(Remote(backend), there, [tree]).check("there")
+    whole(there, tree, folder)
+
+
+def test_damage_at_the_remote_is_found_and_mended(
+    tree: Digest, here: LocalStore, there: LocalStore, folder: Path, backend: Any
+) -> None:
+    assert not mending.examine(Remote(backend)).bad
+    for top in ("packs", "objects", "index"):
+        for info in list(backend.memory.list(top)):
+            data = bytearray(backend.memory.get(info.name))
+            data[len(data) // 2] ^= 8
+            backend.memory.put(info.name, bytes(data))
+    found = mending.repair(Remote(backend))
+    assert {place.split("/")[0] for place in found.bad} == {"packs", "objects", "index"}
+    assert not mending.examine(Remote(backend)).bad
+    send(Remote(backend), here, [tree])
+    fetch(Remote(backend), there, [tree]).check("there")
+    whole(there, tree, folder)
+
+
+def test_an_index_that_is_lost_is_made_again_from_what_is_there(
+    tree: Digest, there: LocalStore, folder: Path, backend: Any
+) -> None:
+    backend.memory.delete([info.name for info in backend.memory.list("index")])
+    assert fetch(Remote(backend), there, [tree]).lost
+    found = mending.repair(Remote(backend))
+    assert not found.bad and len(found.unnamed) == 2
+    fetch(Remote(backend), there, [tree]).check("there")
+    whole(there, tree, folder)
+
+
+def test_nothing_that_is_damaged_leaves_the_store(
+    here: LocalStore, folder: Path, remote: Remote, backend: Any
+) -> None:
+    tree = here.put_tree(folder)
+    (path,) = (here.root / "packs").glob("*.pack")
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    data[5000] ^= 1
+    path.write_bytes(bytes(data))
+    with pytest.raises(ObjectCorrupt, match="damaged in the store, and was not sent"):
+        send(remote, here, [tree])
+    assert not list(backend.memory.list("index"))
+
+
+def test_a_push_that_was_stopped_goes_on(
+    here: LocalStore, there: LocalStore, folder: Path, remote: Remote, backend: Any
+) -> None:
+    tree = here.put_tree(folder)
+
+    def stop(what: str, name: str) -> None:
+        if what == "put" and name.startswith("index/"):
+            raise RemoteUnreachable("no answer", where=name)
+
+    backend.before = stop
+    with pytest.raises(RemoteUnreachable):
+        send(remote, here, [tree])
+    backend.before = lambda what, name: None
+    arrived = backend.memory.get(next(backend.memory.list("packs")).name)
+    sent = send(Remote(backend), here, [tree])
+    assert sent.bytes == 0 and sent.packs == 0  # what had arrived is not sent again (R5)
+    assert [backend.memory.get(info.name) for info in backend.memory.list("packs")] == [arrived]
+    fetch(Remote(backend), there, [tree]).check("there")
+    whole(there, tree, folder)
+
+
+def test_a_large_download_that_was_stopped_goes_on(
+    here: LocalStore, there: LocalStore, folder: Path, remote: Remote, backend: Any, tmp_path: Path
+) -> None:
+    digest = here.put_file(folder / "large")
+    send(remote, here, [digest])
+    cache = tmp_path / "cache-there"
+    (cache / "partial").mkdir(parents=True)
+    (cache / "partial" / digest).write_bytes((folder / "large").read_bytes()[:2_000_000])
+    came = fetch(Remote(backend, cache), there, [digest])
+    assert came.bytes == 1_000_000 and came.files == 1
+    assert there.read(digest) == (folder / "large").read_bytes()
+    assert not list((cache / "partial").iterdir())
+
+
+def test_a_read_of_a_range_is_checked(
+    here: LocalStore, remote: Remote, backend: Any, folder: Path
+) -> None:
+    digest = here.put_file(folder / "large")
+    send(remote, here, [digest])
+    backend.lie = lambda name, start, data: data if name.startswith("index/") else bytes(len(data))  # fmt: skip
+    with reading.open_file(Remote(backend), digest) as file, pytest.raises(ObjectCorrupt):
+        file.read(10)
+
+
+def test_bytes_that_are_no_index_are_told_by_name() -> None:
+    for data in (b"", b"something", indexing.encode(indexing.Contents())[:-3]):
+        with pytest.raises(ObjectCorrupt, match="index object"):
+            indexing.parse(data, "index/x")
+    held = indexing.HeldObject(Digest("ab" * 32), 5, recipes.encode([]))
+    wrong = indexing.encode(indexing.Contents({}, {held.digest: held}))
+    with pytest.raises(ObjectCorrupt, match="another number of bytes"):
+        indexing.parse(wrong, "index/x")
