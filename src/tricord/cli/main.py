@@ -17,6 +17,8 @@ COMMANDS = {
     "new": "copy an example out as a project of your own",
     "demo": "run the flights example: a year round the whole loop",
     "add": "make a version of a dataset from files",
+    "get": "bring data from elsewhere without tracking it",
+    "import": "bring data from elsewhere as a dataset, or take a DVC project over",
     "status": "datasets, endpoints, releases and what changed",
     "diff": "what changed in a dataset: files, and rows and columns of its tables",
     "log": "the versions of a dataset: who, when, why, and which runs used them",

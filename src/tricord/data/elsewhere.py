@@ -1,0 +1,152 @@
+"""Datasets of another Tricord project: a folder on this machine, or a Git repository cloned for the moment."""
+
+import os
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tricord.core.artifact import Digest, short
+from tricord.core.errors import (
+    DataError,
+    NotRecorded,
+    ObjectMissing,
+    ProjectError,
+    RemoteError,
+    RemoteUnreachable,
+)
+from tricord.core.pointer import Pointer
+from tricord.data import pointers
+from tricord.project import datasets, git, transfer
+from tricord.project.project import Project
+from tricord.store.local import LocalStore
+from tricord.store.progress import Watch, quiet
+from tricord.store.remote import receiving
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dataset's version elsewhere: its place there, its content, and the commit that names it ("": none)."""
+
+    name: str
+    path: str
+    digest: Digest
+    commit: str
+
+
+@contextmanager
+def opened(source: str, rev: str, scratch: Path) -> Generator[Project]:
+    """The project at a folder or Git URL, as it is at `rev` ("": now; of a URL its default branch).
+
+    ProjectError where it is none, RemoteError where Git cannot bring it.
+    """
+    folder = Path(source).expanduser()
+    root = _clone(source, rev, scratch / "clone") if rev or not folder.is_dir() else folder
+    project = Project.open(root)
+    try:
+        yield project
+    finally:
+        project.close()
+
+
+def find(project: Project, what: str, watch: Watch = quiet) -> Found:
+    """The version that `NAME[@VERSION]`, or the path of its data, names there. NotRecorded lists what there is.
+
+    Without a VERSION it is the one that belongs to the commit (the pointer's), else the latest.
+    """
+    name, version = datasets.split(what)
+    commit = git.state(project.root).commit or ""
+    pointer = _pointer(project, name)
+    if pointer is not None:
+        tagged = pointer.tags.get(version or "")
+        if version is None or tagged:
+            return Found(pointer.name, pointer.path, tagged or pointer.digest, commit)
+        name = pointer.name
+    wanted = f"{name}@{version}" if version else name
+    try:
+        resolved = datasets.resolve(project, wanted)
+    except NotRecorded as unknown:
+        try:
+            transfer.fetch(project, [wanted], watch=watch)  # its remote may know of more
+            resolved = datasets.resolve(project, wanted)
+        except (NotRecorded, RemoteError):
+            known = sorted({*pointers.find_all(project.root), *datasets.names(project)})
+            raise NotRecorded(
+                unknown.what, where=f"{project.root.name} has {', '.join(known) or 'none'}"
+            ) from unknown
+    source = resolved.artifact.meta.get("source")
+    place = source if isinstance(source, str) and not source.startswith("/") else name
+    return Found(name, place, resolved.digest, commit)
+
+
+def bring(
+    project: Project, found: Found, target: Path, store: LocalStore | None, watch: Watch = quiet
+) -> None:
+    """Make `target`, which must not exist, that version: from the other project's store, else from its
+    remote by way of `store` (None: of the other's own). ObjectMissing, RemoteError."""
+    holder = next(
+        (each for each in (project.store, store) if each and not _absent(each, found.digest)), None
+    )
+    if holder is None:
+        holder = store or project.store
+        try:
+            remote = transfer.open_remote(project)
+        except RemoteError as error:
+            raise ObjectMissing(
+                f"{found.name} ({short(found.digest)}) is not in that project's store, and {error.what}",
+                where=str(project.root),
+                hint="let who has it run: tricord push",
+            ) from error
+        receiving.fetch(remote, holder, [found.digest], watch).check(str(project.root))
+    holder.checkout(found.digest, target)
+
+
+def _absent(store: LocalStore, digest: Digest) -> bool:
+    """Whether anything of it is missing in that store."""
+    if store.missing([digest]):
+        return True
+    return store.is_tree(digest) and bool(store.missing(store.tree(digest).values()))
+
+
+def _pointer(project: Project, name: str) -> Pointer | None:
+    known = pointers.find_all(project.root)
+    return known.get(name) or next((each for each in known.values() if each.path == name), None)
+
+
+def _clone(source: str, rev: str, target: Path) -> Path:
+    """The newest commit only, without links: what is in a stranger's repository is not followed."""
+    if source.startswith("-") or rev.startswith("-"):
+        raise DataError("not a Git address", where=source or rev)
+    address = (
+        str(Path(source).expanduser().resolve()) if Path(source).expanduser().is_dir() else source
+    )
+    target.mkdir(parents=True)
+    _git(target, source, "init", "-q", ".")
+    _git(target, source, "config", "core.symlinks", "false")
+    _git(target, source, "fetch", "-q", "--depth", "1", "--", address, rev or "HEAD")
+    _git(target, source, "checkout", "-q", "--detach", "FETCH_HEAD")
+    if not (target / "tricord.toml").is_file() and not any(pointers.files(target)):
+        raise ProjectError("no Tricord project there", where=source, hint="tricord get SOURCE NAME")
+    with suppress(FileExistsError):
+        (target / ".tricord").mkdir()
+    return target
+
+
+def _git(folder: Path, source: str, *words: str) -> None:
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+    except OSError as error:
+        raise RemoteError("git is not installed", where=source, hint="apt install git") from error
+    if done.returncode:
+        told = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise RemoteUnreachable(
+            f"Git cannot bring it: {told[0]}", where=source, hint=f"git ls-remote {source}"
+        )
