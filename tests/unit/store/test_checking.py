@@ -146,11 +146,9 @@ def test_a_good_copy_elsewhere_is_enough(store: LocalStore, source: Path, tmp_pa
         (store.root / "packs" / path.name).write_bytes(path.read_bytes())
     store.index.refresh()
     for place in store.index.copies(digest, Shape.FILE):
-        if (
-            len([row for row in pack.read_directory(store.root / "packs" / f"{place.pack}.pack")])
-            > 1
-        ):
-            spoil(store.root / "packs" / f"{place.pack}.pack", place.row.offset)
+        file = store.root / "packs" / f"{place.pack}.pack"
+        if len(pack.read_directory(file)) > 1:
+            spoil(file, place.row.offset)
     assert [each.digest for each in problems(store)] == [digest]
     assert not mended(store).lost
     assert list(problems(store)) == []

@@ -159,7 +159,7 @@ def test_of_two_copies_one_goes_and_only_past_a_look_at_the_other(
     digest = store.put_bytes(b"twice" * 100)
     other = LocalStore(tmp_path / "other")
     other.put_tree(_with(tmp_path / "source", b"twice" * 100))
-    copied = [path for path in listing.pack_files(other.root)]
+    copied = listing.pack_files(other.root)
     for path in copied:
         (store.root / "packs" / path.name).write_bytes(path.read_bytes())
     age(store)
