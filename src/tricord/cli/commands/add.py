@@ -19,16 +19,19 @@ EXAMPLE = "tricord add data/flights --name flights"
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("paths", nargs="+", metavar="PATH", help="file, folder or 'pattern*'")
+    parser.add_argument(
+        "paths", nargs="+", metavar="PATH", help="file, folder, 'pattern*', URL or bucket"
+    )
     parser.add_argument("--name", help="name of the dataset (default: the path's, without suffix)")
     parser.add_argument("--why", default="", help="what this version is, for the record")
 
 
 def run(arguments: Namespace) -> Answer:
-    paths = [found for text in arguments.paths for found in _expanded(text)]
-    if arguments.name and len(paths) > 1:
+    sources = [text for text in arguments.paths if "://" in text]
+    paths = [found for text in arguments.paths if text not in sources for found in _expanded(text)]
+    if arguments.name and len(paths) + len(sources) > 1:
         raise DataError(
-            f"--name {arguments.name} names one dataset, and here are {len(paths)} paths",
+            f"--name {arguments.name} names one dataset, and here are {len(paths) + len(sources)} paths",
             hint="put the files into a folder and add that, or add each path with a --name of its own",
         )
     project = Project.open(arguments.project)
@@ -40,6 +43,7 @@ def run(arguments: Namespace) -> Answer:
             version = add(project, path, name=arguments.name, why=arguments.why, watch=watch)
         versions.append(version)
         notes += _note(project, path) if first else []
+    versions += [_brought(project, source, arguments) for source in sources]
     data: list[dict[str, Any]] = [version.to_json() for version in versions]
     project.close()
 
@@ -47,6 +51,21 @@ def run(arguments: Namespace) -> Answer:
         return [*map(_line, versions), *notes]
 
     return Answer(data, lines=lines)
+
+
+def _brought(project: Project, source: str, arguments: Namespace) -> Version:
+    from tricord.data import origins  # brings a web client along, which no other `add` needs
+
+    with progress.bar(f"adding {source}") as watch:
+        return origins.bring_in(
+            project,
+            origins.origin_of(source),
+            Path.cwd(),
+            None,
+            name=arguments.name,
+            why=arguments.why,
+            watch=watch,
+        )
 
 
 def _line(version: Version) -> str:
