@@ -104,10 +104,15 @@ def _folder(
     with in_source(Path(place)):
         with os.scandir(place) as listed:
             children = list(listed)
+        if ignore:
+            children = [
+                child
+                for child in children
+                if not ignore(prefix + child.name, child.is_dir(follow_symlinks=False))
+            ]
+        _check_names(place, [child.name for child in children])
         for child in children:
             name = child.name
-            if ignore and ignore(prefix + name, child.is_dir(follow_symlinks=False)):
-                continue
             if child.is_file(follow_symlinks=False):
                 files.append((name, mark_of(child.stat(follow_symlinks=False))))
             elif child.is_dir(follow_symlinks=False):
@@ -120,7 +125,6 @@ def _folder(
                     where=child.path,
                     hint="remove it, or name it in .tricordignore",
                 )
-    _check_names(place, [child.name for child in children])
     files.sort()
     below.sort()
     names = [name for name, _ in files]
