@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tricord.core.errors import RemoteUnreachable
 from tricord.store.local import LocalStore
 from tricord.store.remote.backend import Info, Parts
 from tricord.store.remote.memory import Memory
@@ -25,6 +24,11 @@ class Watched(Wrapper):
         self.before: Callable[[str, str], None] = lambda what, name: None
         self.lie: Callable[[str, int, bytes], bytes] = lambda name, start, data: data
         self.clock: float | None = None
+
+    def be_honest(self) -> None:
+        """Fail and lie no more."""
+        self.before = lambda what, name: None
+        self.lie = lambda name, start, data: data
 
     def _ask(self, what: str, name: str) -> None:
         self.requests[what] += 1
@@ -80,18 +84,6 @@ class Watched(Wrapper):
 
     def now(self) -> float:
         return super().now() if self.clock is None else self.clock
-
-
-class Flaky:
-    """Fails each tenth request."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, what: str, name: str) -> None:
-        self.count += 1
-        if self.count % 10 == 0:
-            raise RemoteUnreachable("no answer", where=name)
 
 
 @pytest.fixture

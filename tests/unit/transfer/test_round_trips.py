@@ -38,7 +38,8 @@ def test_a_folder_goes_there_and_comes_back(
     }[kind]
     tree = here.put_tree(folder)
     sent = send(Remote(backend()), here, [tree])
-    assert sent.files == 32 and sent.objects == 1
+    assert sent.files == 32
+    assert sent.objects == 1
     assert fetch(Remote(backend()), there, [tree]).lost == {}
     there.checkout(tree, tmp_path / "back")
     assert content(tmp_path / "back") == content(folder)
@@ -57,9 +58,11 @@ def test_only_what_is_new_is_sent_and_brought(
     (folder / "part0" / "3.bin").write_bytes(b"changed")
     second = here.put_tree(folder)
     sent = send(Remote(remote.backend), here, [second])
-    assert sent.objects == 0 and 0 < sent.bytes < 600_000
+    assert sent.objects == 0
+    assert 0 < sent.bytes < 600_000
     came = fetch(Remote(remote.backend), there, [second])
-    assert came.files == 2 and came.bytes < 600_000
+    assert came.files == 2
+    assert came.bytes < 600_000
     there.checkout(second, tmp_path / "back")
     assert content(tmp_path / "back") == content(folder)
     # from the remote alone, where the new version's chunks lie within the old one's object
@@ -127,11 +130,13 @@ def test_a_range_is_read_without_the_whole(
     send(remote, here, digests)
     fresh = Remote(backend)
     with reading.open_file(fresh, digests[0]) as file:
-        assert file.seekable() and file.read(10) == data[:10]
+        assert file.seekable()
+        assert file.read(10) == data[:10]
         file.seek(4_000_000)
         assert file.read(70_000) == data[4_000_000:4_070_000]
         file.seek(-5, 2)
-        assert file.read() == data[-5:] and file.tell() == len(data)
+        assert file.read() == data[-5:]
+        assert file.tell() == len(data)
         file.seek(0)
         assert file.read() == data
     for digest, wanted in zip(digests[1:], (b"small", b"", b"text " * 900_000), strict=True):

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from tricord.core import canonical
@@ -199,16 +200,14 @@ def joined(ref: str, theirs: Sequence[Step], ours: Sequence[Step]) -> tuple[Step
 
 
 def added(known: Sequence[Step], other: Sequence[Step]) -> tuple[Step, ...]:
-    """What `other` goes on with after the last point that both share: a state that `known` has been in, too.
-
-    Nothing where `known` has all of it already.
-    """
+    """What `other` goes on with after the last move that both share. Nothing where `known` has all of it."""
     seen = {_mark(step) for step in known}
     for count in range(len(other), 0, -1):
         if _mark(other[count - 1]) in seen:
-            return tuple(step for step in other[count:] if _mark(step) not in seen)
+            return tuple(other[count:])
+    # nothing in common: but the same content may have been added on both machines
     states = {step.new for step in known}
-    return tuple(step for step in other if step.new not in states) if states else tuple(other)
+    return tuple(dropwhile(lambda step: step.new in states, other))
 
 
 def _mark(step: Step) -> tuple[object, ...]:
