@@ -27,6 +27,11 @@ def note(project: Project, pointer: Pointer) -> None:
     replace_text(file, text)
 
 
+def noted(project: Project, path: str) -> bool:
+    """Whether data was put at a place, and is not known to be gone."""
+    return _file(project, path).exists()
+
+
 def forget(project: Project, path: str) -> None:
     """The data at a place is nobody's any more, or gone."""
     _file(project, path).unlink(missing_ok=True)

@@ -43,8 +43,6 @@ def move(project: Project, what: str, to: str, *, name: str | None = None) -> Po
         )
     if moved.path != pointer.path:
         _move_data(project, pointer, moved)
-    ignoring.hide(project.root, moved.path)
-    leftovers.note(project, moved)
     pointers.write(project.root, moved)
     if moved.path != pointer.path:
         pointers.pointer_file(project.root, pointer.path).unlink(missing_ok=True)
@@ -101,9 +99,7 @@ def _forget(project: Project, pointer: Pointer, *, why: str) -> None:
 def _place(project: Project, pointer: Pointer, to: str) -> str:
     """The new path, relative to the root. An existing folder, or a name that ends with /, is put into."""
     full = Path(os.path.normpath(Path.cwd() / to))
-    into = to.endswith(os.sep) or (full.is_dir() and full != project.root / pointer.path)
-    data_moved = not (project.root / pointer.path).exists() and not into
-    if into and not data_moved:
+    if to.endswith(os.sep) or (full.is_dir() and not _is_its_own(project, pointer, full)):
         full /= Path(pointer.path).name
     if not full.is_relative_to(project.root):
         raise DataError("the new place lies outside the project", where=str(full))
@@ -120,6 +116,15 @@ def _place(project: Project, pointer: Pointer, to: str) -> str:
     return path
 
 
+def _is_its_own(project: Project, pointer: Pointer, full: Path) -> bool:
+    """Whether a folder is the dataset itself: where it is, or where a try that was stopped put it."""
+    place = project.root / pointer.path
+    if full == place or not full.is_relative_to(project.root):
+        return full == place
+    path = full.relative_to(project.root).as_posix()
+    return not os.path.lexists(place) and leftovers.noted(project, path)
+
+
 def _overlap(one: str, other: str) -> bool:
     """
     >>> _overlap("a/b", "a"), _overlap("ab", "a")
@@ -130,15 +135,15 @@ def _overlap(one: str, other: str) -> bool:
 
 def _move_data(project: Project, pointer: Pointer, moved: Pointer) -> None:
     source, target = project.root / pointer.path, project.root / moved.path
-    if os.path.lexists(target):
-        if not os.path.lexists(source):
-            return  # an earlier try got as far as this
+    here = os.path.lexists(source)
+    if here and os.path.lexists(target):
         raise DataError("there is something already, and it is not overwritten", where=str(target))
-    if not os.path.lexists(source):
-        return  # only the pointer is here: its data was never checked out
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        source.rename(target)
+        ignoring.hide(project.root, moved.path)
+        leftovers.note(project, moved)  # so that a move that is stopped here can go on
+        if here:  # else it was moved already, or never checked out
+            source.rename(target)
     except OSError as error:
         raise DataError(
             f"cannot be moved: {error.strerror}",
