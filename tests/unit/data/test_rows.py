@@ -1,5 +1,6 @@
 """Two tables against each other where types differ, keys fail, and one side is empty."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -7,6 +8,7 @@ import polars as pl
 import pytest
 
 from tricord.core.errors import DataError
+from tricord.data import rows
 from tricord.data.rows import ColumnChange, column_changes, compare
 
 
@@ -100,3 +102,22 @@ def test_many_passes_find_what_one_finds() -> None:
     assert one == many
     assert (one.added, one.removed, one.changed, one.cells) == (10, 10, 9, {"x": 9})
     assert compare(old, new, examples=3) == compare(old, new, examples=3, share=100)
+
+
+@pytest.mark.parametrize("share", [50, 10_000])
+def test_digests_that_collide_are_told_apart_by_their_second_half(
+    monkeypatch: pytest.MonkeyPatch, share: int
+) -> None:
+    old = frame(id=range(200), x=[n % 7 for n in range(200)])
+    new = frame(id=range(10, 210), x=[n % 7 if n % 50 else 9 for n in range(10, 210)])
+    right = [compare(old, new, key=key, share=share, examples=0) for key in (["id"], [])]
+    whole = rows._digest
+
+    def weak(columns: Sequence[str], seed: int) -> pl.Expr:
+        digest = whole(columns, seed)
+        return digest % 5 if seed == rows._SEEDS[0] else digest
+
+    monkeypatch.setattr(rows, "_digest", weak)
+    found = [compare(old, new, key=key, share=share, examples=0) for key in (["id"], [])]
+    assert found == right
+    assert (right[0].added, right[0].removed, right[0].changed) == (10, 10, 3)

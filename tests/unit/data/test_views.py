@@ -10,6 +10,7 @@ from tricord.core.errors import DataError, NotRecorded, ObjectMissing
 from tricord.data import views
 from tricord.data.versions import add
 from tricord.project.project import Project
+from tricord.project.transfer import push
 
 
 @pytest.fixture
@@ -117,4 +118,24 @@ def test_in_a_clone_the_pointer_says_which_version(flights: Project, tmp_path: P
     again = Project.open(clone.root)
     assert (views.path(again, "flights") / "2013" / "jan.csv").read_text() == "a\n2\n"
     again.close()
+    clone.close()
+
+
+def test_what_is_not_here_is_read_at_the_remote_without_keeping_it(
+    flights: Project, tmp_path: Path
+) -> None:
+    large = flights.root / "flights" / "large.bin"
+    large.write_bytes(bytes(range(256)) * 8192)
+    add(flights, flights.root / "flights")
+    remote = str(tmp_path / "remote")
+    push(flights, remote=remote)
+    clone = Project.init(tmp_path / "clone")
+    shutil.copy(flights.root / "flights.tricord", clone.root)
+    with views.open_file("flights", "large.bin", project=clone, remote=remote) as stream:
+        stream.seek(256 * 4096 + 7)
+        assert stream.read(3) == b"\x07\x08\x09"
+    with views.open_file("flights", "2013/jan.csv", project=clone, remote=remote) as stream:
+        assert stream.read() == b"a\n2\n"
+    assert list(clone.store.missing(flights.store.tree(flights.ledger.ref("datasets/flights@latest") or "").values()))  # fmt: skip  # pyright: ignore[reportArgumentType]
+    clone.store.close()
     clone.close()
