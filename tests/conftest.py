@@ -1,5 +1,6 @@
 """Fixtures for every test: a fresh project in a folder of its own."""
 
+import os
 import secrets
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tricord.project.project import Project
+
+os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
 
 
 @pytest.fixture
