@@ -98,7 +98,7 @@ class Writer:
 
     def _linked(self, source: Path, path: Path) -> bool:
         """Make `path` another name of a view; False where that cannot be (another file system, too many links)."""
-        temporary = self._temporary(path)
+        temporary = Path(self._temporary(path))
         try:
             os.link(source, temporary)
         except OSError:
@@ -107,7 +107,7 @@ class Writer:
         return True
 
     def _put(self, path: Path, entry: Entry, fill: Callable[[int], None]) -> None:
-        temporary = self._temporary(path) if self._replace else path
+        temporary = self._temporary(path) if self._replace else str(path)
         mode = 0o777 if entry.executable else 0o666  # less the process's umask
         with in_store(path):
             target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
@@ -122,8 +122,8 @@ class Writer:
                 Path(temporary).unlink(missing_ok=True)
                 raise
 
-    def _temporary(self, path: Path) -> Path:
-        return path.parent / f".{threading.get_ident():x}{self._tag}"
+    def _temporary(self, path: Path) -> str:
+        return f"{os.path.dirname(path)}/.{threading.get_ident():x}{self._tag}"  # noqa: PTH120
 
     def _settle(self, temporary: Path, path: Path) -> None:
         try:

@@ -30,8 +30,6 @@ from tricord.store.writing import (
 _BATCH = 1000
 """Files that are looked up together."""
 _BATCH_BYTES = 8 << 20
-_LISTS = 16 << 20
-"""Bytes of trees and recipes that wait in memory for what they list; beyond, they go to the disk."""
 
 
 class Ingest:
@@ -58,7 +56,6 @@ class Ingest:
         self._prefixes: set[str] | None = None
         self._writer: pack.PackWriter | None = None
         self._lists: list[tuple[Shape, Digest, bytes]] = []
-        self._weight = 0
         self._finished: list[Future[pack.Pack]] = []
         self._pool: ThreadPoolExecutor | None = None
 
@@ -395,13 +392,26 @@ class Ingest:
 
 def _read(descriptor: int, path: Path, size: int) -> bytes:
     """All of a small file; DataError if it is longer or shorter than it was."""
+    data = _read_at_once(descriptor, size)
+    if data is not None:
+        return data
     with in_source(path):
+        os.lseek(descriptor, 0, os.SEEK_SET)
         data = os.read(descriptor, size + 1)
         while data and len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):
             data += more
     if len(data) != size:
         raise changed(path)
     return data
+
+
+def _read_at_once(descriptor: int, size: int) -> bytes | None:
+    """What one call gives, if that is all; None where it is to be tried with more patience."""
+    try:
+        data = os.read(descriptor, size + 1)
+    except OSError:
+        return None
+    return data if len(data) == size else None
 
 
 def _check_recipe(digest: Digest, data: bytes) -> None:

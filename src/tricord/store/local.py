@@ -73,12 +73,12 @@ class LocalStore:
             raise DataError(
                 "the folder contains the store itself", where=str(source), hint="add a folder in it"
             )
-        files = trees.scan(source)
+        files = trees.walk(source)
         with self.ingest() as ingest:
-            added = ingest.add_files([path for _, path in files])
+            added = ingest.add_files([Path(place) for _, place in files])
             for found in added:
                 found.unchanged()
-            if trees.scan(source) != files:
+            if trees.walk(source) != files:
                 raise writing.changed(source)
             return ingest.add_tree(
                 trees.Entry(path, found.digest, found.size, found.executable)

@@ -86,37 +86,50 @@ def scan(folder: Path) -> list[tuple[str, Path]]:
     DataError for what a tree cannot hold: links that lead outside or to folders, sockets, FIFOs,
     devices, names that are not UTF-8.
     """
+    return [(name, Path(place)) for name, place in walk(folder)]
+
+
+def walk(folder: Path) -> list[tuple[str, str]]:
+    """As `scan`, with the places as text: for many files the faster way."""
     with in_source(folder):
         top = folder.resolve(strict=True)
         if not stat.S_ISDIR(top.stat().st_mode):
             raise DataError("not a folder", where=str(folder))
-    return sorted(_scan(top, top, ""))
+    return sorted(_walk(top, str(top), ""))
 
 
-def _scan(top: Path, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
-    with in_source(folder), os.scandir(folder) as found:
-        children = list(found)
-    for child in children:
-        path = Path(child.path)
-        try:
-            child.name.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise DataError(
-                "the name is not valid UTF-8", where=repr(os.fsencode(path)), hint="rename the file"
-            ) from error
-        with in_source(path):
+def _walk(top: Path, folder: str, prefix: str) -> Iterator[tuple[str, str]]:
+    below: list[tuple[str, str]] = []
+    with in_source(Path(folder)), os.scandir(folder) as found:
+        for child in found:
+            name = child.name
+            if not name.isascii():
+                _check_name(child)
             if child.is_symlink():
-                yield prefix + child.name, link_target(top, path)
+                yield prefix + name, str(link_target(top, Path(child.path)))
             elif child.is_dir(follow_symlinks=False):
-                yield from _scan(top, path, f"{prefix}{child.name}/")
+                below.append((child.path, f"{prefix}{name}/"))
             elif child.is_file(follow_symlinks=False):
-                yield prefix + child.name, path
+                yield prefix + name, child.path
             else:
                 raise DataError(
                     "neither a file nor a folder (a socket, FIFO or device), so it has no content to store",
-                    where=str(path),
+                    where=child.path,
                     hint="remove it, or add another folder",
                 )
+    for path, start in below:
+        yield from _walk(top, path, start)
+
+
+def _check_name(child: "os.DirEntry[str]") -> None:
+    try:
+        child.name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            "the name is not valid UTF-8",
+            where=repr(os.fsencode(child.path)),
+            hint="rename the file",
+        ) from error
 
 
 def link_target(top: Path, link: Path) -> Path:
