@@ -1,6 +1,5 @@
 """`tricord data`: the catalogue of datasets."""
 
-import dataclasses
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,7 +91,14 @@ def _list(project: Project, part: str) -> Answer:
 
 def _show(project: Project, what: str) -> Answer:
     listed, files = catalog.show(project, what)
-    shown = None if files is None else [dataclasses.asdict(entry) for entry in files]
+    shown = (
+        None
+        if files is None
+        else [
+            {"path": e.path, "digest": e.digest, "size": e.size, "executable": e.executable}
+            for e in files
+        ]
+    )
     return Answer({**listed.to_json(), "contents": shown}, lambda on: _draw_show(on, listed, files))
 
 
