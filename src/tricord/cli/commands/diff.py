@@ -22,9 +22,9 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "what",
         nargs="*",
-        metavar="NAME[@A] [@B] [PATH]",
-        help="a dataset (default: all of the work tree), one version against the work folder or two "
-        "against each other, and paths within",
+        metavar="WHAT",
+        help="NAME, NAME@A (both against the work folder), or NAME@A @B; then paths within. "
+        "Default: every dataset of the work tree",
     )
     parser.add_argument("--key", default="", help="columns that tell rows apart: COL,COL")
     parser.add_argument("--rows", type=int, default=5, help="examples of rows to show (5)")
