@@ -23,6 +23,7 @@ _PARTS = 9_000
 _LANES = 6
 _STATUS = re.compile(r"status code: (\d{3})")
 _TRANSIENT = {"408", "409", "425", "429", "500", "502", "503", "504"}
+_BEHIND = re.compile("status code: 416|Wanted range starting at")
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|specified bucket does not exist")
 _NO_CREDENTIALS = re.compile("[Cc]redential|metadata|token request|169\\.254\\.169\\.254")
 
@@ -252,6 +253,8 @@ class Bucket:
         text = str(error)
         status = _STATUS.search(text)
         told = _told(error)
+        if _BEHIND.search(text):
+            return _OutOfRange(told, where=self.where)
         if status is None:
             if _NO_CREDENTIALS.search(text):
                 return RemoteRefused(
@@ -262,8 +265,6 @@ class Bucket:
                 where=self.where,
                 hint="check the address, the network and the proxy",
             )
-        if status[1] == "416":
-            return _OutOfRange(told, where=self.where)
         if _NO_BUCKET.search(text):
             return self._no_bucket()
         kind = RemoteUnreachable if status[1] in _TRANSIENT else RemoteError
