@@ -1,5 +1,6 @@
 """What a project and its remotes know of each other: facts and refs, out to a record and in from one."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -7,10 +8,10 @@ from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.ref import Move, parse_ref
 from tricord.core.release import Release
 from tricord.core.run import Run
-from tricord.project.datasets import LATEST
 from tricord.project.project import Project
-from tricord.store.remote.records import Record, Step, added
+from tricord.store.remote.records import Record, Step, added, covers, keeps_both
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 ROOMS = ("datasets", "features", "models", "releases", "statistics", "schemas")
 """Rooms whose refs are shared. What an endpoint answers with is its own machine's matter."""
 
@@ -75,20 +76,21 @@ def _learn_ref(
     new = added(own, steps)
     if not new:
         return
-    here = own[-1].new if own else None
-    if not added(steps, own):
-        _replay(project, ref, here, new)
-        if new[-1].new is not None:
-            learned.moved[ref] = new[-1].new
-    elif theirs:
-        _replay(project, ref, here, new)
-        learned.moved[ref] = new[-1].new or Digest("")
-    elif ref.startswith("datasets/") and ref.endswith(f"@{LATEST}"):
+    here, there = own[-1].new if own else None, steps[-1].new
+    if covers(steps, own) or (theirs and not covers(own, steps)):
+        last = _replay(project, ref, here, new)
+        if last != there:
+            last = _replay(project, ref, last, steps[-1:])
+        if last is not None and last != here:
+            learned.moved[ref] = last
+    elif keeps_both(ref):
         last = _replay(project, ref, here, new)
         if last != here:
-            project.ledger.move_ref(ref, old=last, new=here, actor=project.actor, why="as it was here before a fetch")  # fmt: skip
-    else:
-        learned.apart[ref] = (here, new[-1].new)
+            project.ledger.move_ref(
+                ref, old=last, new=here, actor=project.actor, why="as it was here before a fetch"
+            )
+    elif not covers(own, steps):
+        learned.apart[ref] = (here, there)
 
 
 def _replay(
@@ -117,7 +119,7 @@ def settle(project: Project, ref: str, record: Record) -> Move | None:
     steps = record.moves.get(ref, ())
     own = [Step.of(move) for move in project.ledger.moves(ref)]
     new = added(own, steps)
-    if not new or not added(steps, own):
+    if not new or keeps_both(ref) or covers(own, steps) or covers(steps, own):
         return None
     last = _replay(project, ref, here, new)
     if last == here:
@@ -143,7 +145,7 @@ def content_of(project: Project, artifact: Artifact, *, data: bool = True) -> se
     if artifact.kind == Kind.RELEASE and project.store.has(artifact.digest):
         release = project.load(artifact, Release)
         named = (release.model, release.code, release.environment, release.lock, release.feature_set, release.reference)  # fmt: skip
-        found |= {Digest(each) for each in named if each}
+        found |= {Digest(each) for each in named if each and _DIGEST.fullmatch(each)}
         found |= set(release.verdicts)
         found |= {Digest(each) for each in release.features.values() if "@" not in each}
         found |= set(release.data.values()) if data else set()
@@ -158,4 +160,5 @@ def content_of(project: Project, artifact: Artifact, *, data: bool = True) -> se
 def records_of(run: Run) -> set[Digest]:
     """The records that say what a run's code, environment and lock file were."""
     origin = run.origin
-    return {Digest(each) for each in (origin.code, origin.environment, origin.lock) if each}
+    named = (origin.code, origin.environment, origin.lock)
+    return {Digest(each) for each in named if each and _DIGEST.fullmatch(each)}

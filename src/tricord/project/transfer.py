@@ -1,6 +1,7 @@
 """Push and fetch: content and facts between a project and its remotes."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from tricord.store.remote.receiving import Fetched
 from tricord.store.remote.records import Record
 from tricord.store.remote.remote import Remote
 from tricord.store.remote.sending import Sent
+
+_NAME = re.compile(r"[^\W_][\w.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +308,7 @@ def _named(project: Project, word: str) -> tuple[str, Digest]:
         with suppress(NotRecorded):
             pointer = pointers.get(project.root, name)
             return pointer.name, pointer.digest
-    if "/" in name:
+    if not _NAME.fullmatch(name):
         raise NotRecorded(f"no dataset {name!r}", hint="tricord data list")
     try:
         found = datasets.resolve(project, word)
@@ -388,11 +391,7 @@ def _short(ref: str) -> str:
     >>> _short("datasets/flights@latest"), _short("models/delay@champion")
     ('flights', 'models/delay@champion')
     """
-    return (
-        ref.removeprefix(datasets.ROOM).removesuffix(f"@{datasets.LATEST}")
-        if ref.startswith(datasets.ROOM)
-        else ref
-    )
+    return ref.removeprefix(datasets.ROOM).removesuffix(f"@{datasets.LATEST}")
 
 
 def _title(artifact: Artifact | None, digest: Digest) -> str:

@@ -92,3 +92,7 @@ def test_many_who_write_at_once_lose_nothing() -> None:
         thread.join()
     found: Any = records.read(backend, "flights")
     assert found.held == {digest(number) for number in range(6)}
+
+
+def test_going_back_to_an_earlier_version_is_something_new() -> None:
+    assert joined(LATEST, steps(1, 2), steps(1, 2, 1)) == steps(1, 2, 1)

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import dropwhile
 from typing import Any, NamedTuple
 
 from tricord.core import canonical
@@ -181,38 +180,51 @@ def join(theirs: Record, ours: Record) -> Record:
 
 
 def joined(ref: str, theirs: Sequence[Step], ours: Sequence[Step]) -> tuple[Step, ...]:
-    """One history of a ref out of two.
-
-    It is theirs and what ours adds; RefConflict where that cannot be said.
-    """
+    """One history of a ref out of two: theirs, then what ours adds. RefConflict where it went two ways."""
     new = added(theirs, ours)
     if not new:
         return tuple(theirs)
-    if added(ours, theirs):
-        if not ref.startswith("datasets/") or not ref.endswith("@latest"):
-            raise RefConflict(
-                f"{ref} stands at {_at(theirs)} at the remote and at {_at(ours)} here: it was moved on both sides",
-                where=f"there by {theirs[-1].actor}: {theirs[-1].why}",
-                hint="tricord fetch, then decide which one it is to be",
-            )
-        new = (new[0]._replace(old=theirs[-1].new), *new[1:])
-    return (*theirs, *new)
+    head = ours[-1]
+    if not covers(ours, theirs) and covers(theirs, ours):
+        if not keeps_both(ref):
+            return tuple(theirs)
+        head = theirs[-1]
+    elif not covers(ours, theirs) and not keeps_both(ref):
+        raise RefConflict(
+            f"{ref} stands at {_at(theirs)} at the remote and at {_at(ours)} here: it was moved on both sides",
+            where=f"there by {theirs[-1].actor}: {theirs[-1].why}",
+            hint="tricord push --ours, or tricord fetch --theirs",
+        )
+    before = theirs[-1].new if theirs else None
+    both = (*theirs, new[0]._replace(old=before), *new[1:])
+    return both if both[-1].new == head.new else (*both, head._replace(old=both[-1].new))
+
+
+def keeps_both(ref: str) -> bool:
+    """Is it a dataset's latest version? Which one a branch means is said by its pointer, in Git."""
+    return ref.startswith("datasets/") and ref.endswith("@latest")
+
+
+def covers(one: Sequence[Step], other: Sequence[Step]) -> bool:
+    """Does the first history know where the second one ends?"""
+    if not other:
+        return True
+    seen = {_mark(step) for step in one}
+    if any(_mark(step) in seen for step in other):
+        return _mark(other[-1]) in seen
+    # nothing in common: but the same content may have been added on both machines
+    return other[-1].new in {step.new for step in one}
 
 
 def added(known: Sequence[Step], other: Sequence[Step]) -> tuple[Step, ...]:
-    """What `other` goes on with after the last move that both share. Nothing where `known` has all of it."""
+    """The moves of `other` that `known` does not have, in their order."""
     seen = {_mark(step) for step in known}
-    for count in range(len(other), 0, -1):
-        if _mark(other[count - 1]) in seen:
-            return tuple(other[count:])
-    # nothing in common: but the same content may have been added on both machines
-    states = {step.new for step in known}
-    return tuple(dropwhile(lambda step: step.new in states, other))
+    return tuple(step for step in other if _mark(step) not in seen)
 
 
 def _mark(step: Step) -> tuple[object, ...]:
-    """What makes it the same move on two machines: times differ by where they were written down."""
-    return step.new, step.actor, step.why
+    """What makes it the same move on two machines: a ledger keeps the time of a move that it learns of."""
+    return step.new, step.actor, step.when
 
 
 def _at(steps: Sequence[Step]) -> str:
