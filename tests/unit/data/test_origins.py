@@ -1,0 +1,455 @@
+"""Data from web servers, buckets, other projects and Git repositories: whole, with its origin, or not at all."""
+
+import hashlib
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import obstore
+import pytest
+from obstore.store import from_url
+
+from tricord.cli.main import main
+from tricord.core.errors import (
+    DataError,
+    NotRecorded,
+    ObjectMissing,
+    Refused,
+    RemoteError,
+    RemoteRefused,
+    RemoteUnreachable,
+)
+from tricord.data import download, origins, pointers
+from tricord.data.origins import Origin, bring, bring_in, origin_of, update
+from tricord.data.versions import add
+from tricord.project import datasets
+from tricord.project.project import Project
+
+DATA = os.urandom(300_000)
+
+
+class Web:
+    """A web server over a dictionary, whose faults the tests choose."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.moved: dict[str, str] = {}
+        self.asked: list[tuple[str, str, str]] = []
+        self.cut: list[int] = []
+        """For each of the next answers: after how many bytes it ends."""
+        self.lie = 0
+        """Bytes that are promised and not sent."""
+        self.refuse: list[int] = []
+        self.heads = self.marks = True
+        self.url = ""
+
+    def answer(self, to: BaseHTTPRequestHandler) -> None:
+        path = to.path.partition("?")[0]
+        asked = to.headers.get("Range", "")
+        self.asked.append((to.command, path, asked))
+        if path in self.moved:
+            to.send_response(302)
+            to.send_header("Location", self.moved[path])
+            to.send_header("Content-Length", "0")
+            to.end_headers()
+            return
+        if self.refuse or path not in self.files or (to.command == "HEAD" and not self.heads):
+            to.send_error(self.refuse.pop(0) if self.refuse else 404 if self.heads else 405)
+            return
+        data = self.files[path]
+        etag = f'"{hashlib.md5(data).hexdigest()}"'
+        start = 0
+        if asked and to.headers.get("If-Range") == etag:
+            start = int(asked.removeprefix("bytes=").partition("-")[0])
+        to.send_response(206 if start else 200)
+        if start:
+            to.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        if self.marks:
+            to.send_header("ETag", etag)
+        to.send_header("Content-Length", str(len(data) - start + self.lie))
+        to.end_headers()
+        if to.command == "GET":
+            end = self.cut.pop(0) if self.cut else len(data)
+            to.wfile.write(data[start : start + end])
+        to.close_connection = True
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    made = Web()
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            made.answer(self)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with serving(Answering) as made.url:
+        yield made
+
+
+@contextmanager
+def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(download, "_FIRST_PAUSE", 0.001)
+
+
+def left_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# -- web servers -----------------------------------------------------------------------------
+
+
+def test_a_file_comes_whole_and_leaves_nothing_beside_it(web: Web, tmp_path: Path) -> None:
+    web.files["/a.bin"] = DATA
+    told: list[int] = []
+    answered = download.download(f"{web.url}/a.bin", tmp_path / "a.bin", lambda more, _, __: told.append(more))  # fmt: skip
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert left_in(tmp_path) == ["a.bin"]
+    assert answered.size == len(DATA)
+    assert sum(told) == len(DATA)
+
+
+def test_a_connection_that_breaks_is_gone_on_from(web: Web, tmp_path: Path) -> None:
+    web.files["/a.bin"] = DATA
+    web.cut = [100_000, 50_000]
+    download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert [asked for _, _, asked in web.asked] == ["", "bytes=100000-", "bytes=150000-"]
+
+
+def test_a_later_call_goes_on_and_nothing_half_stands_under_the_name(
+    web: Web, tmp_path: Path
+) -> None:
+    web.files["/a.bin"] = DATA
+    web.cut = [50_000, 0, 0, 0, 0]
+    with pytest.raises(RemoteUnreachable, match="ended after 50000 of 300000"):
+        download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert not (tmp_path / "a.bin").exists()
+    download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert web.asked[-1][2] == "bytes=50000-"
+
+
+def test_what_changed_meanwhile_is_begun_anew(web: Web, tmp_path: Path) -> None:
+    web.files["/a.bin"] = DATA
+    web.cut = [50_000, 0, 0, 0, 0]
+    with pytest.raises(RemoteUnreachable):
+        download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    web.files["/a.bin"] = DATA[::-1]
+    download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA[::-1]
+
+
+def test_without_a_mark_nothing_is_gone_on_from(web: Web, tmp_path: Path) -> None:
+    web.files["/a.bin"], web.marks = DATA, False
+    web.cut = [100_000]
+    download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    assert [asked for _, _, asked in web.asked] == ["", ""]
+
+
+def test_a_server_that_promises_more_than_it_sends(web: Web, tmp_path: Path) -> None:
+    web.files["/a.bin"], web.lie = DATA, 10
+    with pytest.raises(RemoteUnreachable, match="the connection"):
+        download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    assert not (tmp_path / "a.bin").exists()
+
+
+def test_a_server_in_trouble_is_asked_again_and_one_that_says_no_is_not(
+    web: Web, tmp_path: Path
+) -> None:
+    web.files["/a.bin"], web.refuse = DATA, [503, 500]
+    download.download(f"{web.url}/a.bin", tmp_path / "a.bin")
+    web.asked.clear()
+    with pytest.raises(RemoteRefused, match="404"):
+        download.download(f"{web.url}/b.bin", tmp_path / "b.bin")
+    assert len(web.asked) == 1
+
+
+def test_redirects_are_followed_but_not_to_files(web: Web, tmp_path: Path) -> None:
+    web.files["/a.bin"] = DATA
+    web.moved = {"/old": "/a.bin", "/evil": "file:///etc/hostname"}
+    download.download(f"{web.url}/old", tmp_path / "a.bin")
+    assert (tmp_path / "a.bin").read_bytes() == DATA
+    with pytest.raises(RemoteError):
+        download.download(f"{web.url}/evil", tmp_path / "b.bin")
+
+
+def test_nobody_there(tmp_path: Path) -> None:
+    class Nobody(BaseHTTPRequestHandler):
+        pass
+
+    with serving(Nobody) as url:
+        pass
+    with pytest.raises(RemoteUnreachable, match="no answer"):
+        download.download(f"{url}/a.bin", tmp_path / "a.bin")
+
+
+# -- what is imported --------------------------------------------------------------------------
+
+
+def test_a_url_becomes_a_dataset_with_its_origin(web: Web, project: Project) -> None:
+    web.files["/data/flights.csv"] = b"a,b\n1,2\n"
+    origin = origin_of(f"{web.url}/data/flights.csv?token=secret")
+    version = bring_in(project, origin, project.root, None)
+    pointer = pointers.get(project.root, "flights")
+    assert pointer.digest == version.digest
+    assert pointer.origin["url"] == f"{web.url}/data/flights.csv"
+    assert pointer.origin["kind"] == "url"
+    assert pointer.origin["mark"]
+    assert "secret" not in (project.root / "flights.csv.tricord").read_text()
+
+
+def test_an_origin_that_changed_brings_a_new_version(web: Web, project: Project) -> None:
+    web.files["/flights.csv"] = b"a\n1\n"
+    first = bring_in(project, origin_of(f"{web.url}/flights.csv"), project.root, None)
+    same = update(project, "flights")
+    assert same.version.digest == same.before == first.digest
+    assert web.asked[-1][0] == "HEAD"
+    web.files["/flights.csv"] = b"a\n1\n2\n"
+    web.heads = False
+    done = update(project, "flights")
+    assert done.before == first.digest
+    assert done.version.number == 2
+    assert (project.root / "flights.csv").read_bytes() == b"a\n1\n2\n"
+    pointer = pointers.get(project.root, "flights")
+    assert pointer.digest == done.version.digest
+    assert pointer.origin["mark"] == done.origin.mark
+
+
+def test_changes_made_here_are_not_overwritten_by_an_update(web: Web, project: Project) -> None:
+    web.files["/flights.csv"] = b"a\n1\n"
+    bring_in(project, origin_of(f"{web.url}/flights.csv"), project.root, None)
+    (project.root / "flights.csv").write_text("mine\n")
+    web.files["/flights.csv"] = b"a\n2\n"
+    with pytest.raises(Refused, match="changed here"):
+        update(project, "flights")
+    assert (project.root / "flights.csv").read_text() == "mine\n"
+    assert datasets.resolve(project, "flights").number == 1
+
+
+def test_what_is_there_is_not_overwritten(web: Web, project: Project) -> None:
+    web.files["/flights.csv"] = b"a\n1\n"
+    (project.root / "flights.csv").write_text("mine\n")
+    with pytest.raises(DataError, match="not overwritten"):
+        bring_in(project, origin_of(f"{web.url}/flights.csv"), project.root, None)
+    with pytest.raises(DataError, match="outside of the project"):
+        bring_in(project, origin_of(f"{web.url}/flights.csv"), project.root.parent, None)
+    assert (project.root / "flights.csv").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("path", ["/", "/..", "/%2e%2e", "/a/..%2f..", "/.hidden"])
+def test_a_url_without_a_name_for_the_file(path: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no name for the file"):
+        bring(Origin("url", f"http://127.0.0.1:9{path}"), tmp_path, None, tmp_path)
+
+
+def test_sources_that_are_none(tmp_path: Path, project: Project) -> None:
+    for source in ("ftp://host/a", "no-such-thing", "s4://bucket/a"):
+        with pytest.raises(DataError, match="neither a URL"):
+            origin_of(source)
+    (tmp_path / "a.csv").write_text("a\n")
+    with pytest.raises(DataError, match="needs no download"):
+        origin_of(f"file://{tmp_path}/a.csv")
+    with pytest.raises(DataError, match="which dataset"):
+        origin_of("https://example.org/data.git")
+    (project.root / "b.csv").write_text("b\n1\n")
+    add(project, project.root / "b.csv")
+    with pytest.raises(DataError, match="not brought from elsewhere"):
+        update(project, "b")
+
+
+# -- buckets -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bucket(s3_bucket: str) -> Callable[[str, bytes], object]:
+    store = from_url(f"s3://{s3_bucket}", client_options={"allow_http": True})
+    return lambda key, data: obstore.put(store, key, data)
+
+
+def test_a_folder_of_a_bucket(
+    project: Project, s3_bucket: str, bucket: Callable[[str, bytes], object]
+) -> None:
+    names = ("2013/a b.csv", "2013/ü.csv", "readme.txt")
+    for name in names:
+        bucket(f"raw/flights/{name}", name.encode())
+    bucket("raw/flights-old/no.csv", b"no")
+    source = f"s3://{s3_bucket}/raw/flights"
+    version = bring_in(project, origin_of(source), project.root, None)
+    assert sorted(project.store.tree(version.digest)) == sorted(names)
+    assert (project.root / "flights/2013/ü.csv").read_bytes() == "2013/ü.csv".encode()
+    assert not [name for name in left_in(project.root) if "part" in name]
+    assert update(project, "flights").version.digest == version.digest
+    bucket("raw/flights/2013/new.csv", b"new")
+    assert update(project, "flights").version.number == 2
+    assert (project.root / "flights/2013/new.csv").is_file()
+
+
+def test_one_object_of_a_bucket(
+    tmp_path: Path, s3_bucket: str, bucket: Callable[[str, bytes], object]
+) -> None:
+    bucket("raw/a.bin", DATA)
+    target, origin = bring(origin_of(f"s3://{s3_bucket}/raw/a.bin"), tmp_path, None, tmp_path)
+    assert target.read_bytes() == DATA
+    assert origin.mark
+    assert left_in(tmp_path) == ["a.bin"]
+    with pytest.raises(NotRecorded, match="nothing is there"):
+        bring(origin_of(f"s3://{s3_bucket}/raw/b"), tmp_path, None, tmp_path)
+
+
+def test_an_object_that_is_the_folder_of_others(
+    tmp_path: Path, s3_bucket: str, bucket: Callable[[str, bytes], object]
+) -> None:
+    bucket("x/a", b"1")
+    bucket("x/a/b", b"2")
+    with pytest.raises(DataError, match="the folder of others"):
+        bring(origin_of(f"s3://{s3_bucket}/x/"), tmp_path, None, tmp_path)
+    assert left_in(tmp_path) == []
+
+
+# -- other projects ----------------------------------------------------------------------------
+
+
+def git(folder: Path, *words: str) -> str:
+    who = [
+        "-c",
+        "user.name=Ada",
+        "-c",
+        "user.email=ada@example.org",
+        "-c",
+        "init.defaultBranch=main",
+    ]
+    done = subprocess.run(["git", "-C", str(folder), *who, *words], capture_output=True, text=True, check=True)  # fmt: skip
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator[Project]:
+    """Another project: a Git repository with two versions of `flights` and a folder, and a remote."""
+    root = tmp_path / "other"
+    made = Project.init(root)
+    git(root, "init", "-q", ".")
+    (root / "data").mkdir()
+    for text in ("a\n1\n", "a\n1\n2\n"):
+        (root / "data/flights.csv").write_text(text)
+        add(made, root / "data/flights.csv")
+    (root / "data/images").mkdir()
+    for number in range(3):
+        (root / f"data/images/{number}.png").write_bytes(bytes([number]) * 10)
+    add(made, root / "data/images")
+    made.close()
+    assert main(["remote", "add", "team", str(tmp_path / "remote"), "--project", str(root)]) == 0
+    assert main(["push", "--project", str(root)]) == 0
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "flights")
+    again = Project.open(root)
+    yield again
+    again.close()
+
+
+def test_a_dataset_of_another_project(other: Project, project: Project) -> None:
+    version = bring_in(project, origin_of(str(other.root), "flights"), project.root, None)
+    assert (project.root / "flights.csv").read_text() == "a\n1\n2\n"
+    pointer = pointers.get(project.root, "flights")
+    assert pointer.origin["url"] == str(other.root)
+    assert pointer.origin["path"] == "data/flights.csv"
+    assert pointer.origin["rev"] == git(other.root, "rev-parse", "HEAD")
+    assert version.digest == pointers.get(other.root, "flights").digest
+
+
+def test_a_certain_version_and_a_folder_without_tracking(other: Project, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    bring(origin_of(str(other.root), "flights@v1"), out, None, tmp_path / "scratch")
+    bring(origin_of(str(other.root), "data/images"), out, None, tmp_path / "scratch")
+    assert (out / "flights.csv").read_text() == "a\n1\n"
+    assert left_in(out / "images") == ["0.png", "1.png", "2.png"]
+    assert left_in(out) == ["flights.csv", "images"]
+    with pytest.raises(NotRecorded, match="no dataset 'fligths'") as caught:
+        bring(origin_of(str(other.root), "fligths"), out, None, tmp_path / "scratch")
+    assert "flights, images" in str(caught.value.where)
+
+
+def test_a_git_repository_and_its_remote(other: Project, project: Project, tmp_path: Path) -> None:
+    bare = tmp_path / "other.git"
+    git(tmp_path, "clone", "-q", "--bare", str(other.root), str(bare))
+    url = f"file://{bare}"
+    version = bring_in(project, Origin("tricord", url, what="images"), project.root, None)
+    assert left_in(project.root / "images") == ["0.png", "1.png", "2.png"]
+    assert version.artifact.format == "tree"
+    assert pointers.get(project.root, "images").origin["url"] == url
+    assert update(project, "images").version.digest == version.digest
+    (other.root / "data/images/3.png").write_bytes(b"3")
+    add(other, other.root / "data/images")
+    assert main(["push", "--project", str(other.root)]) == 0
+    git(other.root, "add", "-A")
+    git(other.root, "commit", "-qm", "more")
+    git(other.root, "push", "-q", str(bare), "HEAD:main")
+    done = update(project, "images")
+    assert done.version.number == 2
+    assert (project.root / "images/3.png").read_bytes() == b"3"
+
+
+def test_a_repository_whose_data_was_never_pushed(tmp_path: Path, project: Project) -> None:
+    root = tmp_path / "unpushed"
+    made = Project.init(root)
+    git(root, "init", "-q", ".")
+    (root / "a.csv").write_text("a\n1\n")
+    add(made, root / "a.csv")
+    made.close()
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "a")
+    with pytest.raises(ObjectMissing) as caught:
+        bring_in(project, Origin("tricord", f"file://{root}", what="a"), project.root, None)
+    assert "tricord push" in str(caught.value.hint)
+    with pytest.raises(RemoteUnreachable, match="Git cannot bring it"):
+        bring(origin_of(str(root), "a", "no-such-branch"), tmp_path, None, tmp_path / "scratch")
+
+
+def test_the_command_line(web: Web, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+    monkeypatch.chdir(project.root)
+    web.files["/flights.csv"] = b"a\n1\n"
+    assert main(["get", f"{web.url}/flights.csv", "--out", "got.csv"]) == 0
+    assert (project.root / "got.csv").read_bytes() == b"a\n1\n"
+    assert main(["import", f"{web.url}/flights.csv", "--name", "flights"]) == 0
+    assert main(["import", "--update", "flights"]) == 0
+    assert "unchanged" in capsys.readouterr().out
+    web.files["/flights.csv"] = b"a\n2\n"
+    assert main(["import", "--update", "flights"]) == 0
+    assert "→" in capsys.readouterr().out
+    web.files["/weather.csv"] = b"a\n1\n"
+    assert main(["add", f"{web.url}/weather.csv"]) == 0
+    assert pointers.get(project.root, "weather").origin["url"] == f"{web.url}/weather.csv"
+    assert main(["get", f"{web.url}/nothing.csv"]) == 1
+
+
+def test_an_origin_survives_its_pointer() -> None:
+    made = Origin("url", "https://example.org/a", mark='"1"', when="2026-01-01T00:00:00+00:00")
+    assert Origin.from_json(made.to_json()) == made
+    assert Origin.from_json({"kind": "dvc", "md5": "1"}) is None
+    assert origins.is_elsewhere("https://example.org/a")
