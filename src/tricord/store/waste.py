@@ -7,6 +7,7 @@ said yet what for.
 import os
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -161,13 +162,14 @@ def keep_young(root: Path, marks: Marks, before: float, known: Collection[str]) 
 
 def clock(root: Path) -> float:
     """Now, as the file system that keeps the times of modification has it."""
-    probe = root / "tmp" / f".{os.urandom(6).hex()}"
+    probe = root / "tmp" / os.urandom(12).hex()
     try:
-        probe.touch()
+        probe.mkdir()
         try:
             return probe.stat().st_mtime
         finally:
-            probe.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # a put swept the folder meanwhile
+                probe.rmdir()
     except OSError:  # not ours to write: whoever only looks does well with the machine's
         return time.time()
 
