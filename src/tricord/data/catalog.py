@@ -12,8 +12,8 @@ from tricord.project.datasets import Version
 from tricord.project.project import Project
 from tricord.store.tree import Entry
 
-ABOUT = ("description", "licence", "owner")
-"""What people say of a dataset; kept in its pointer, so that it is reviewed and merged with the code."""
+ABOUT = ("description", "licence", "owner", "key")
+"""What people say of a dataset (`key`: the columns that tell its rows apart, for diffs); kept in its pointer, so that it is reviewed and merged with the code."""
 
 
 @dataclass(frozen=True, slots=True)

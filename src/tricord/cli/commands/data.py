@@ -34,6 +34,7 @@ def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--description", help="describe: what it is")
     parser.add_argument("--licence", help="describe: under which terms it may be used")
     parser.add_argument("--owner", help="describe: who answers for it")
+    parser.add_argument("--key", help="describe: the columns that tell its rows apart: COL,COL")
     parser.add_argument("--glob", metavar="PATTERN", help="parts: which files, such as '*.csv'")
     parser.add_argument("--why", default="", help="tag, untag, schema: for the record")
     parser.add_argument(
