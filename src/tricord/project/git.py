@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+_NO_CODE = (":(exclude,glob)**/*.tricord", ":(exclude,glob)**/.gitignore")
+
+
 @dataclass(frozen=True, slots=True)
 class GitState:
     """`commit` is None outside Git or before the first commit."""
@@ -15,11 +18,14 @@ class GitState:
 
 
 def state(root: Path) -> GitState:
-    """Commit and dirtiness of the part of the work tree below `root`."""
+    """Commit and dirtiness of the part of the work tree below `root`.
+
+    Pointers and the lines that hide data from Git do not count: which data a run read is on record by itself.
+    """
     commit = _git(root, "rev-parse", "--verify", "-q", "HEAD")
     if not commit:
         return GitState(None, dirty=False)
-    return GitState(commit, dirty=bool(_git(root, "status", "--porcelain", "--", ".")))
+    return GitState(commit, dirty=bool(_git(root, "status", "--porcelain", "--", ".", *_NO_CODE)))
 
 
 def user(root: Path) -> str:
