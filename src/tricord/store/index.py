@@ -30,7 +30,7 @@ CREATE INDEX blob_by_pack ON blob (pack);
 CREATE TABLE inside (chunk BLOB PRIMARY KEY, object BLOB NOT NULL, offset INTEGER NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
-_MANY = 500
+_FEW, _MANY = 16, 500
 """Digests in one query: below SQLite's limit of variables in every release."""
 _INSIDE = "SELECT chunk, object, offset FROM inside WHERE chunk IN ({})"
 _FIND = """SELECT digest, name, offset, length, blob.size, compressed FROM blob
@@ -39,7 +39,7 @@ _HOLD = "SELECT digest, pack FROM blob WHERE shape = ? AND digest IN ({})"
 _STATEMENTS = {
     (text, marks): text.format(",".join("?" * marks))
     for text in (_INSIDE, _FIND, _HOLD)
-    for marks in (1, 16, _MANY)
+    for marks in (1, _FEW, _MANY)
 }
 T = TypeVar("T")
 
@@ -91,13 +91,20 @@ class Index:
         that only have to be there."""
 
         def work(database: sqlite3.Connection) -> dict[Digest, str]:
-            names = dict(database.execute("SELECT id, name FROM pack").fetchall())
-            found: dict[Digest, str] = {}
-            for marks, some in _in_parts(list(digests)):
-                rows = database.execute(_STATEMENTS[_HOLD, marks], (int(shape), *some)).fetchall()
-                found.update((Digest(digest.hex()), names[number]) for digest, number in rows)
-            return found
+            database.execute("BEGIN")  # one view of both tables: the number of a pack is used again
+            try:
+                names = dict(database.execute("SELECT id, name FROM pack").fetchall())
+                held: list[tuple[bytes, int]] = []
+                for marks, some in _in_parts(wanted):
+                    held += database.execute(_STATEMENTS[_HOLD, marks], (int(shape), *some))
+            finally:
+                if database.in_transaction:
+                    database.rollback()
+            return {Digest(digest.hex()): names[pack] for digest, pack in held}
 
+        wanted = list(digests)
+        if len(wanted) <= _FEW:
+            return {name: place.pack for name, place in self._look_up(wanted, shape).items()}
         return self._run(work)
 
     def copies(self, digest: Digest, shape: Shape) -> list[Place]:
@@ -388,5 +395,5 @@ def _in_parts(digests: Sequence[Digest]) -> Iterator[tuple[int, list[bytes | Non
     """As many at a time as a statement has marks; NULL, which equals nothing, fills the last up."""
     for start in range(0, len(digests), _MANY):
         some = [*map(bytes.fromhex, digests[start : start + _MANY])]
-        marks = 1 if len(some) == 1 else 16 if len(some) <= 16 else _MANY
+        marks = 1 if len(some) == 1 else _FEW if len(some) <= _FEW else _MANY
         yield marks, [*some, *([None] * (marks - len(some)))]

@@ -1,0 +1,141 @@
+"""The index is derived: whatever happens to it, the store answers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import ObjectMissing
+from tricord.store.index import Index
+from tricord.store.local import LocalStore
+from tricord.store.pack import Shape
+
+NOISE = os.urandom(2 << 20)
+
+
+@pytest.fixture
+def filled(store: LocalStore) -> dict[Digest, bytes]:
+    contents = [b"one", b"two" * 1000, NOISE, NOISE[: 1 << 20] + b"!" + NOISE[1 << 20 :]]
+    return {store.put_bytes(data): data for data in contents}
+
+
+def index_files(store: LocalStore) -> list[Path]:
+    return sorted(store.root.glob("index.sqlite*"))
+
+
+def answers(root: Path, contents: dict[Digest, bytes]) -> None:
+    store = LocalStore(root)
+    assert store.missing(contents) == set()
+    assert {digest: store.read(digest) for digest in contents} == contents
+    assert list(store.verify()) == []
+    store.put_bytes(b"and it can be written")
+    store.close()
+
+
+def test_it_may_be_deleted(store: LocalStore, filled: dict[Digest, bytes]):
+    store.close()
+    for path in index_files(store):
+        path.unlink()
+    answers(store.root, filled)
+
+
+@pytest.mark.parametrize("damage", ["text", "zeros", "half", "folder", "version"])
+def test_a_damaged_one_is_made_again(store: LocalStore, filled: dict[Digest, bytes], damage: str):
+    store.close()
+    (path,) = index_files(store)
+    data = path.read_bytes()
+    if damage == "folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        damaged = {
+            "text": b"not a database\n" * 1000,
+            "zeros": data[:100] + bytes(len(data) - 100),
+            "half": data[: len(data) // 2],
+            "version": data[:60] + b"\0\0\0\x63" + data[64:],
+        }
+        path.write_bytes(damaged[damage])
+    answers(store.root, filled)
+
+
+def test_it_may_go_while_the_store_is_open(store: LocalStore, filled: dict[Digest, bytes]):
+    for path in index_files(store):
+        path.unlink()
+    added = store.put_bytes(b"added")
+    answers(store.root, filled | {added: b"added"})
+    assert store.read(added) == b"added"
+
+
+def test_rows_that_are_wrong_are_found_out(store: LocalStore, filled: dict[Digest, bytes]):
+    import sqlite3
+
+    store.close()
+    database = sqlite3.connect(store.root / "index.sqlite")
+    with database:
+        database.execute("UPDATE blob SET offset = offset + 1, size = size + 1")
+    database.close()
+    for digest, data in filled.items():
+        if len(data) < 1 << 20:
+            assert store.read(digest) == data
+
+
+def test_a_pack_that_came_without_its_rows_is_taken_in(store: LocalStore, tmp_path: Path):
+    other = LocalStore(tmp_path / "other")
+    digest = other.put_bytes(b"from a writer that died in between")
+    assert not store.has(digest)
+    (path,) = (other.root / "packs").iterdir()
+    path.rename(store.root / "packs" / path.name)
+    assert store.read(digest) == b"from a writer that died in between"
+    assert not other.has(digest)
+    with pytest.raises(ObjectMissing):
+        other.read(digest)
+    other.close()
+
+
+def test_one_that_cannot_be_written_is_held_in_memory(
+    store: LocalStore, filled: dict[Digest, bytes]
+):
+    store.close()
+    for path in index_files(store):
+        path.unlink()
+    (store.root / "index.sqlite").mkdir()
+    (store.root / "index.sqlite/in the way").write_text("")
+    answers(store.root, filled)
+
+
+def test_rows_come_in_order_and_by_shape(store: LocalStore, filled: dict[Digest, bytes]):
+    index = Index(store.root)
+    every = [place.row.digest for place in index.rows()]
+    assert every == sorted(every)
+    recipes = {place.row.digest for place in index.rows(Shape.RECIPE)}
+    assert recipes == {digest for digest, data in filled.items() if len(data) > 1 << 20}
+    assert set(every) >= filled.keys()
+    index.close()
+
+
+FORKED = """
+import os, sys
+from pathlib import Path
+from tricord.store.local import LocalStore
+
+store = LocalStore(Path(sys.argv[1]))
+digest = store.put_bytes(b"of the parent")
+child = os.fork()
+if child == 0:
+    assert store.read(digest) == b"of the parent"
+    store.put_bytes(b"of the child")
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+assert status == 0
+store.put_bytes(b"of the parent again")
+assert len(list(store)) == 3
+assert not list(store.verify())
+store.close()
+"""
+
+
+def test_a_forked_process_opens_its_own(tmp_path: Path):
+    subprocess.run([sys.executable, "-c", FORKED, str(tmp_path / "store")], check=True)
