@@ -5,15 +5,19 @@ Built-ins are declared through the same entry points (pyproject.toml) as anybody
 
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tricord.core.errors import MissingDependency, PluginError
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 
 @cache
-def declared(group: str) -> dict[str, EntryPoint]:
+def declared(group: str) -> "dict[str, EntryPoint]":
     """Name → entry point of every plug-in of a group ("tricord.codecs"), none of them imported."""
+    from importlib.metadata import entry_points  # 8 ms, and most commands need no plug-in
+
     return {point.name: point for point in entry_points(group=group)}
 
 
