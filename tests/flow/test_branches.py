@@ -72,24 +72,24 @@ CHANGED = {"01.csv": "a\nchanged\n", "02.csv": "a\n2\n", "04.csv": "a\n4\n"}
 """The same on the branch `other`."""
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> Callable[[str], Team]:
-    """Makes a `Team` at a folder."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "gitconfig").write_text(
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with Git's settings and a `tricord` for the PATH."""
+    made = tmp_path_factory.mktemp("home")
+    (made / "bin").mkdir()
+    (made / "gitconfig").write_text(
         "[user]\nname = Ada\nemail = ada@example.com\n[init]\ndefaultBranch = main\n"
         '[commit]\ngpgsign = false\n[protocol "file"]\nallow = always\n'
     )
-    command = tmp_path / "bin" / "tricord"
+    command = made / "bin" / "tricord"
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tricord "$@"\n')
     command.chmod(0o755)
-    return lambda name: Team(tmp_path / name, tmp_path)
+    return made
 
 
-@pytest.fixture
-def team(empty: Callable[[str], Team]) -> Team:
-    """`main` has START, `other` has CHANGED; the work tree is on `main`."""
-    made = empty("team")
+@pytest.fixture(scope="module")
+def template(home: Path) -> Path:
+    made = Team(home / "template", home)
     made.root.mkdir()
     made.git("init", "-q")
     made.tricord("init")
@@ -101,6 +101,20 @@ def team(empty: Callable[[str], Team]) -> Team:
     made.commit("changed")
     made.git("switch", "-q", "main")
     made.tricord("checkout")
+    return made.root
+
+
+@pytest.fixture
+def empty(home: Path, tmp_path: Path) -> Callable[[str], Team]:
+    """Makes a `Team` at a folder."""
+    return lambda name: Team(tmp_path / name, home)
+
+
+@pytest.fixture
+def team(template: Path, empty: Callable[[str], Team]) -> Team:
+    """`main` has START, `other` has CHANGED; the work tree is on `main`."""
+    made = empty("team")
+    shutil.copytree(template, made.root, symlinks=True)
     return made
 
 
