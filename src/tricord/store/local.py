@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from tricord.core.artifact import Digest, parse_digest, short
 from tricord.core.errors import DataError, StoreError
+from tricord.store import checking, listing, writing
 from tricord.store import digest as digests
-from tricord.store import listing, writing
 from tricord.store import tree as trees
 from tricord.store.checkout import Writer, fill_any
 from tricord.store.faults import in_store
@@ -211,21 +211,10 @@ class LocalStore:
         found.update(digest for digest, _ in listing.old_trees(self.root))
         yield from sorted(found)
 
-    def verify(self) -> Iterator[tuple[Digest, str]]:
-        """Read everything; yield each object that is not what its digest says, with what is wrong."""
-        for digest in self:
-            try:
-                if not self.is_tree(digest):
-                    with self.open(digest) as file:
-                        while file.read(1 << 20):
-                            pass
-                    if (path := self.reader.plain(digest)) and digests.of_file(path) != digest:
-                        yield digest, "its bytes do not match its digest"
-                elif lost := self.missing({entry.digest for entry in self.entries(digest)}):
-                    first = next(e.path for e in self.entries(digest) if e.digest in lost)
-                    yield digest, f"{len(lost)} of its files missing, first {first!r}"
-            except StoreError as error:
-                yield digest, error.what
+    def verify(self) -> Iterator[tuple[Digest | None, str]]:
+        """Read everything; yield each object that is not what its digest says (None: a pack or the index), with what is wrong."""
+        for problem in checking.problems(self):
+            yield problem.digest, problem.what
 
     # -- writing out -------------------------------------------------------------------------
 
