@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from tricord.core.errors import DataError
-from tricord.data.tables import SUFFIXES, Format, read_table
+from tricord.data.tables import STREAM, SUFFIXES, Format, read_table
 
 READ_WHOLE = 256 << 20
 """Bytes of CSV and JSON lines, of both sides of a comparison together, that are read into memory."""
@@ -49,37 +49,48 @@ def scan(files: Sequence[TableFile], *, as_text: bool = False) -> pl.LazyFrame:
 
     `as_text` reads CSV lazily, each cell as a text. DataError: unreadable, or types that do not go together.
     """
-    frames = [_scan(file, as_text=as_text) for file in files]
-    if not frames:
-        return pl.LazyFrame()
-    if len(frames) == 1:
-        return frames[0]
-    together = pl.concat(frames, how="diagonal_relaxed")
+    lazy: list[pl.LazyFrame] = []
+    whole: list[pl.DataFrame] = []
+    for file in files:
+        frame = _scan(file, as_text=as_text)
+        if isinstance(frame, pl.DataFrame):
+            whole.append(frame)
+        else:
+            lazy.append(frame)
     with _reading("the files", "do not go together"):
+        if whole:  # at once: thousands of small ones are no plan to be made again for each question
+            lazy.append(pl.concat(whole, how="diagonal_relaxed", rechunk=False).lazy())
+        if len(lazy) == 1:
+            return lazy[0]
+        together = pl.concat(lazy, how="diagonal_relaxed") if lazy else pl.LazyFrame()
         together.collect_schema()
     return together
 
 
-def _scan(file: TableFile, *, as_text: bool) -> pl.LazyFrame:
+def _scan(file: TableFile, *, as_text: bool) -> pl.LazyFrame | pl.DataFrame:
     if not file.place.stat().st_size:
         raise DataError("the file is empty", where=file.path)
-    lazy = _lazy(file, as_text=as_text)
-    if lazy is not None:
-        with _reading(file.path, f"cannot be read as {file.format}"):
+    with _reading(file.path, f"cannot be read as {file.format}"):
+        lazy = _lazy(file, as_text=as_text)
+        if lazy is not None:
             lazy.collect_schema()
-        return lazy
+            return lazy
     try:
         frame = read_table(file.place, format=file.format)
     except DataError as error:  # it goes by another name than the store's
         where = (error.where or "").replace(str(file.place), file.path)
         raise DataError(error.what, where=where, hint=error.hint) from error
-    empty = [name for name in frame.columns if frame[name].null_count() == frame.height]
-    return frame.lazy().with_columns(pl.lit(None).alias(name) for name in empty)
+    empty = [column.name for column in frame if column.null_count() == frame.height]
+    return frame.with_columns(pl.lit(None).alias(name) for name in empty) if empty else frame
 
 
 def _lazy(file: TableFile, *, as_text: bool) -> pl.LazyFrame | None:
     if file.format == "parquet":
         return pl.scan_parquet(file.place, glob=False)
+    if file.format == "arrow":
+        with file.place.open("rb") as start:
+            stream = start.read(4) == STREAM
+        return None if stream else pl.scan_ipc(file.place, glob=False)
     if as_text and file.format == "csv":
         return pl.scan_csv(file.place, glob=False, infer_schema=False)
     if as_text and file.format == "ndjson":

@@ -32,7 +32,8 @@ SAMPLE = 1000
 """Rows of a CSV file from which the types of its columns are guessed before all are asked."""
 _LENIENT = (b"+", b'""', *(a + b for a in (b",", b"\n", b"\r", b'"') for b in (b" ", b"\t")))
 _MARKERS = ("NA", "NaN", "nan", "N/A", "NULL", "null", "-")
-_STREAM = b"\xff\xff\xff\xff"  # Arrow's streaming layout begins with a continuation marker
+STREAM = b"\xff\xff\xff\xff"
+"""How Arrow's streaming layout begins: with a continuation marker."""
 
 
 def table_files(path: Path) -> list[Path]:
@@ -106,7 +107,7 @@ def sniff(path: Path) -> Format:
         head = file.read(64)
     if head.startswith(b"PAR1"):
         return "parquet"
-    if head.startswith((b"ARROW1", _STREAM)):
+    if head.startswith((b"ARROW1", STREAM)):
         return "arrow"
     return "ndjson" if head.lstrip().startswith(b"{") else "csv"
 
@@ -126,7 +127,7 @@ def _read_file(
             return pl.read_ndjson(path, infer_schema_length=None)
         if layout == "arrow":
             with path.open("rb") as file:
-                stream = file.read(4) == _STREAM
+                stream = file.read(4) == STREAM
             return pl.read_ipc_stream(path) if stream else pl.read_ipc(path)
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise _unreadable(path, layout, error) from error
