@@ -18,7 +18,7 @@ SMALL = 1 << 20
 """Up to this many bytes a file goes into a pack as it is."""
 _FORMAT_LINE = "tricord store {}\n"
 _FOLDERS = ("objects", "packs", "tmp")
-_OWN_NAMES = {"format", "lock", "trees", "views", "users", "index.sqlite", *_FOLDERS}
+_OWN_NAMES = {"format", "lock", "trees", "views", "users", "damaged", "index.sqlite", *_FOLDERS}
 
 
 @dataclass(frozen=True, slots=True)
