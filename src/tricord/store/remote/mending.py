@@ -37,7 +37,7 @@ def examine(remote: Remote, watch: Watch = quiet) -> Examined:
     remote.refresh()
     held = remote.catalog.contents
     there = {info.name: info.size for top in ("packs", "objects") for info in remote.backend.list(top)}  # fmt: skip
-    found.bad |= {place: "an index object whose bytes are not what they were" for place in remote.damaged}  # fmt: skip
+    found.bad |= dict.fromkeys(remote.damaged, "an index object whose bytes are not what they were")  # fmt: skip
     for pack in held.packs.values():
         if pack.place not in there:
             found.bad[pack.place] = "it is gone"

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from blake3 import blake3
-
 from tricord.core.artifact import Digest, short
 from tricord.core.errors import ObjectCorrupt, ObjectMissing
 from tricord.store import chunks as cutting
+from tricord.store import digest as digests
 from tricord.store import pack as packs
 from tricord.store import recipe as recipes
 from tricord.store.faults import in_store
@@ -189,8 +188,13 @@ def _plan_chunks(plan: Plan, store: LocalStore, wanted: Mapping[Digest, int]) ->
     rest = {chunk for chunk in wanted if chunk not in packed}
     absent = store.reader.absent(rest)
     plan.absent += absent
-    for chunk in rest - absent:
-        plan.loose.append(Loose(Shape.FILE, chunk, wanted[chunk], lambda p=Part(chunk, wanted[chunk]): store.reader.chunk(p, p.digest)))  # fmt: skip
+    for chunk in sorted(rest - absent):
+        plan.loose.append(_within(store, Part(chunk, wanted[chunk])))
+
+
+def _within(store: LocalStore, part: Part) -> Loose:
+    """A chunk that lies within a large file of the store."""
+    return Loose(Shape.FILE, part.digest, part.size, lambda: store.reader.chunk(part, part.digest))
 
 
 def _carry_out(
@@ -313,9 +317,7 @@ def _put_object(remote: Remote, held: HeldObject, path: Path, watch: Watch) -> i
     if found == held.size and held.digest not in remote.catalog.doomed:
         watch(held.size, 1, short(held.digest))
         return 0
-    hasher = blake3(max_threads=blake3.AUTO)
-    hasher.update_mmap(path)
-    if hasher.hexdigest() != held.digest:
+    if digests.of_file(path) != held.digest:
         raise _damaged(held.digest, str(path))
     remote.backend.put_file(object_place(held.digest), path)
     watch(held.size, 1, short(held.digest))
