@@ -5,7 +5,6 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _NO_CODE = (":(exclude,glob)**/*.tricord", ":(exclude,glob)**/.gitignore")
 
 
@@ -47,6 +46,14 @@ def is_ignored(root: Path, path: str) -> bool:
 def is_tracked(root: Path, path: str) -> bool:
     """True if Git keeps a file, or any file below a folder."""
     return bool(_git(root, "ls-files", "--", path))
+
+
+def is_elsewhere(root: Path, path: str) -> bool:
+    """True if a commit of some branch, or of one before, has a file that this branch has not."""
+    literal = "--literal-pathspecs"  # a name may hold the letters that patterns are made of
+    if _git(root, literal, "ls-files", "--", path):
+        return False
+    return bool(_git(root, literal, "log", "--all", "--reflog", "-1", "--format=%h", "--", path))
 
 
 def _git(root: Path, *arguments: str) -> str:

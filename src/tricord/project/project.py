@@ -69,6 +69,8 @@ class Project:
         self.config = configuration.load(root)
         self.store = self._open_store()
         self.ledger: Ledger = SqliteLedger(self.folder / "ledger.sqlite", self.clock)
+        self.state = State(self.folder / workfiles.FILE)
+        """What is known of the work folder's files, so that unchanged ones are not read again."""
         self._records: dict[bytes, Digest] = {}
 
     def _open_store(self) -> LocalStore:
@@ -109,11 +111,6 @@ class Project:
         self.ledger.close()
         self.state.close()
         self.store.close()
-
-    @cached_property
-    def state(self) -> State:
-        """What is known of the work folder's files, so that unchanged ones are not read again."""
-        return State(self.folder / workfiles.FILE)
 
     @property
     def folder(self) -> Path:
