@@ -26,6 +26,8 @@ from tricord.store.state import Mark
 from tricord.store.tree import Entry
 from tricord.store.workspace import Scan
 
+_OWN = frozenset({".git", ".tricord"})
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -61,9 +63,23 @@ class Laid:
 
 
 def wanted(store: LocalStore, digest: Digest) -> dict[str, Entry]:
-    """The files of a version: path in the dataset → entry. One file is at the path ''. ObjectMissing."""
+    """The files of a version: path in the dataset → entry. One file is at the path ''.
+
+    ObjectMissing; DataError for a list that names what is Git's or Tricord's own: `add` makes none,
+    but who wrote a remote's is not known.
+    """
     if store.is_tree(digest):
-        return {entry.path: entry for entry in store.entries(digest)}
+        files = {entry.path: entry for entry in store.entries(digest)}
+        for path in files:
+            if path.isascii() and ".git" not in path.lower() and ".tricord" not in path.lower():
+                continue
+            if not _OWN.isdisjoint(path.casefold().split("/")):
+                raise DataError(
+                    f"the version has a file in what is Git's or Tricord's own: {path!r}",
+                    where=digest,
+                    hint="ask who made it; nothing of it was written",
+                )
+        return files
     return {WHOLE: Entry(WHOLE, digest, store.size(digest), executable=False)}
 
 

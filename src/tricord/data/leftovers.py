@@ -10,8 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tricord.core.files import replace_text
-from tricord.core.pointer import Pointer, check_path
+from tricord.core.pointer import SUFFIX, Pointer, check_path
 from tricord.data import pointers
+from tricord.project import git
 from tricord.project.project import Project
 from tricord.store import digest as digests
 
@@ -38,7 +39,10 @@ def forget(project: Project, path: str) -> None:
 
 
 def left_behind(project: Project, known: Mapping[str, Pointer]) -> dict[str, str]:
-    """Path → name of the datasets whose data was put here and that have no pointer now."""
+    """Path → name of the datasets whose data was put here, and whose pointer only another branch has.
+
+    A pointer that somebody deleted by hand, or that never was in a commit, takes no data with it.
+    """
     folder = project.folder / "laid"
     if not folder.is_dir():
         return {}
@@ -50,7 +54,7 @@ def left_behind(project: Project, known: Mapping[str, Pointer]) -> dict[str, str
         if path not in standing and not pointers.pointer_file(project.root, path).exists():
             if inside or holds:  # it belongs to another dataset now
                 forget(project, path)
-            else:
+            elif git.is_elsewhere(project.root, path + SUFFIX):
                 found[path] = name
     return found
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from tricord.core.artifact import Artifact, Kind
 from tricord.core.errors import DataError, NotRecorded, ObjectMissing, StoreError
 from tricord.data import laying, leftovers, pointers, seeing, worktree
 from tricord.data.checkout import checkout, checkout_all, target
 from tricord.data.versions import add
 from tricord.project import datasets
 from tricord.project.project import Project
+from tricord.store.tree import Entry
 
 Files = Mapping[str, str]
 FIRST = {"a.csv": "1", "b.csv": "2", "sub/c.csv": "3", "sub/deep/d.csv": "4"}
@@ -272,16 +274,37 @@ def test_saved_means_that_it_can_be_brought_back(
         checkout(project, "flights@v1")
 
 
-def test_data_left_behind_goes_only_where_it_is_saved(project: Project, place: Path) -> None:
+@pytest.mark.parametrize("path", [".git/hooks/post-checkout", "sub/.GIT/config", ".tricord/x"])
+def test_a_version_reaches_nothing_of_gits_or_ours(
+    project: Project, place: Path, path: str
+) -> None:
+    digest = project.store.put_bytes(b"evil")
+    with project.store.ingest() as ingest:
+        made = ingest.add_tree([Entry(path, digest, 4, executable=True)])
+    artifact = Artifact(made, Kind.DATASET, "tree", 4, {"source": "data/flights"})
+    datasets.record(project, "flights", artifact, why="from somewhere")
+    with pytest.raises(DataError, match="Git's or Tricord's own"):
+        checkout(project, "flights@latest")
+    assert found(place) == SECOND
+
+
+def test_data_left_behind_goes_only_where_it_is_saved(
+    project: Project, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(place, {"mine.csv": "mine"})
     pointers.pointer_file(project.root, "data/flights").unlink()
+    assert checkout_all(project) == []  # deleted by hand, as far as anybody can tell
+    monkeypatch.setattr(leftovers.git, "is_elsewhere", lambda root, path: True)
     (brought,) = checkout_all(project)
     assert (brought.removed, brought.kept) == (4, ("mine.csv",))
     assert found(place) == {"mine.csv": "mine"}
     assert checkout_all(project) == []
 
 
-def test_notes_of_places_are_expendable(project: Project, place: Path) -> None:
+def test_notes_of_places_are_expendable(
+    project: Project, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers.git, "is_elsewhere", lambda root, path: True)
     notes = project.folder / "laid"
     pointers.pointer_file(project.root, "data/flights").unlink()
     for text in ("", "[]", '{"name": "x", "path": "../../x"}', '{"name": 1}'):

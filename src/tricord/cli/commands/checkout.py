@@ -90,5 +90,10 @@ def draw(on: Any, brought: Brought) -> None:
 def _draw(on: Any, found: list[Brought]) -> None:
     if not found:
         on.print("no dataset has a pointer here\n  next: tricord add PATH")
-    for brought in found:
+        return
+    told = [each for each in found if each.written or each.removed or each.kept or each.problem]
+    for brought in told:
         draw(on, brought)
+    if len(told) < len(found):
+        rest = count(len(found) - len(told), "dataset")
+        on.print(f"{rest} as the pointers say already")
