@@ -1,5 +1,5 @@
 # Three commands that always work on a fresh clone; see CONTRIBUTING.md.
-.PHONY: demo test check bench format lock clean
+.PHONY: demo test check bench bench-store format lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
@@ -15,6 +15,9 @@ check: .venv/dev
 
 bench: .venv/dev
 	@for name in start pipeline features serving models; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+bench-store: .venv/dev
+	@for name in start small large parquet s3 scale; do $(BIN)/python -m benchmarks.store.$$name || exit 1; done
 
 format: .venv/dev
 	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
