@@ -20,6 +20,7 @@ from tricord.core.errors import (
     StoreError,
 )
 from tricord.core.files import sync, sync_folder, write_all
+from tricord.store.clone import reflink
 from tricord.store.remote.backend import Abilities, Info, Parts, checked, file_parts
 
 _AREA = ".tricord"
@@ -64,15 +65,18 @@ class Folder:
     def get_to(self, name: str, file: Path) -> None:
         with self._faults(name):
             source = self._place(name).open("rb")
-        with source, file.open("ab") as target:
-            source.seek(target.tell())
-            shutil.copyfileobj(source, target, 1 << 20)
+        there = file.exists() and file.stat().st_size
+        with source, file.open("r+b" if there else "wb") as target:
+            if there or not reflink(source.fileno(), target.fileno()):
+                source.seek(target.seek(0, os.SEEK_END))
+                shutil.copyfileobj(source, target, 1 << 20)
 
     def put(self, name: str, data: bytes) -> None:
         self.put_stream(name, lambda: (data,))
 
     def put_file(self, name: str, file: Path) -> None:
-        self.put_stream(name, file_parts(file))
+        with self._written(name, file) as (temporary, place):
+            temporary.replace(place)
 
     def put_stream(self, name: str, parts: Parts) -> None:
         with self._written(name, parts()) as (temporary, place):
@@ -151,7 +155,7 @@ class Folder:
         return self.root / checked(name, self.where)
 
     @contextmanager
-    def _written(self, name: str, parts: Iterable[bytes]) -> Generator[tuple[Path, Path]]:
+    def _written(self, name: str, source: Path | Iterable[bytes]) -> Generator[tuple[Path, Path]]:
         """A durable file in the area, and the place it is for; made durable there afterwards."""
         place = self._place(name)
         with self._faults(name, writing=True):
@@ -159,8 +163,7 @@ class Folder:
             try:
                 target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)  # fmt: skip
                 try:
-                    for part in parts:
-                        write_all(target, part)
+                    _fill(target, source)
                     os.fchmod(target, 0o444)
                     sync(target)
                 finally:
@@ -228,6 +231,16 @@ class Folder:
 
 class _Exists(RemoteError):
     """`put_new` came second."""
+
+
+def _fill(target: int, source: Path | Iterable[bytes]) -> None:
+    if isinstance(source, Path):
+        with source.open("rb") as opened:
+            if reflink(opened.fileno(), target):
+                return
+        source = file_parts(source)()
+    for part in source:
+        write_all(target, part)
 
 
 def _walk(folder: Path, name: str) -> Iterator[Info]:
