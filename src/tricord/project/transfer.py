@@ -121,10 +121,11 @@ def push(
     record = sharing.record_of(project, _refs_of(project, items, what), _with_needs(project, items))
     if before is not None:
         records.join(before, record)  # a conflict is told before anything is sent
+    if not record.held:
+        return Pushed(there.where, (), Sent(), 0)
     mended = mending.repair(there, watch) if repair else Examined()
     sent = sending.send(there, project.store, sorted(record.held), watch)
-    if record.held:
-        records.update(there.backend, record, seen)
+    records.update(there.backend, record, seen)
     known = before.held if before else frozenset[Digest]()
     new = tuple(item for item in items if item.digest not in known)
     return Pushed(there.where, new, sent, len(items), (*mended.bad, *mended.unnamed))
@@ -154,7 +155,7 @@ def fetch(
     fetched = receiving.fetch(
         there, project.store, whole, watch, heads=[item.digest for item in parts]
     )
-    fetched.check(there.where)
+    fetched.check(there.where, {item.digest: item.name for item in items})
     files = [digest for item in parts for digest in _chosen(project, item)]
     if files:
         more = receiving.fetch(there, project.store, files, watch).check(there.where)

@@ -39,15 +39,21 @@ class Fetched:
     bytes: int = 0
     lost: Mapping[Digest, str] = field(default_factory=dict[Digest, str])
 
-    def check(self, where: str) -> "Fetched":
-        """Itself; ObjectMissing or ObjectCorrupt where something did not come, saying what to type."""
+    def check(self, where: str, names: Mapping[Digest, str] | None = None) -> "Fetched":
+        """Itself; ObjectMissing or ObjectCorrupt where something did not come, saying what to type.
+
+        `names` says what people call some of it.
+        """
         if self.lost:
-            first, why = next(iter(self.lost.items()))
-            error = ObjectMissing if why == GONE else ObjectCorrupt
+            known = names or {}
+            first = next((digest for digest in self.lost if digest in known), next(iter(self.lost)))
+            gone = self.lost[first] == GONE
+            error = ObjectMissing if gone else ObjectCorrupt
+            others = f" and {len(self.lost) - 1} more" if len(self.lost) > 1 else ""
             raise error(
-                f"{len(self.lost)} of what was asked for did not come, first {short(first)}: {why}",
+                f"{known.get(first, short(first))}{others} did not come: {self.lost[first]}",
                 where=where,
-                hint="tricord push --repair, from a project that has the content",
+                hint=f"tricord push{'' if gone else ' --repair'}, where the content is",
             )
         return self
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tricord.core.artifact import Digest
-from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteError, StoreError
+from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteError, RemoteRefused, StoreError
 from tricord.core.files import replace_bytes
 from tricord.store.faults import in_store
 from tricord.store.remote import doomed as dooming
@@ -61,6 +61,12 @@ class Remote:
         """For somebody who is about to count on what is there: a catalog of packs that really are
         there and of their size, aware of what may go soon; and all packs, those without an index too: place → bytes.
         """
+        if not self.backend.abilities.writes:
+            raise RemoteRefused(
+                "this remote can only be read",
+                where=self.where,
+                hint="tricord push --remote NAME, with one that can be written to",
+            )
         self._look_at_listing()
         if self._tag is None:
             probing.require_conditional(self.backend)
