@@ -5,11 +5,12 @@ speaks of other bytes: packs are named after their content. `refresh` brings it 
 A damaged file is thrown away and made again; where none can be written, the index is held in memory.
 """
 
+import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -285,13 +286,26 @@ class Index:
             self._inherited, self._database = self._database, None
             self._process = os.getpid()
         if self._database is None:
-            self._database = _connected(":memory:" if self._in_memory else str(self._path))
+            with _one_at_a_time(self._path.parent):
+                self._database = _connected(":memory:" if self._in_memory else str(self._path))
             self.refresh()
         return self._database
 
     def _discard(self) -> None:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+
+
+@contextmanager
+def _one_at_a_time(root: Path) -> Generator[None]:
+    """Only one process at a time makes or opens the file: SQLite does not wait where two turn it to WAL."""
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without flock can still be read
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _connected(path: str) -> sqlite3.Connection:
