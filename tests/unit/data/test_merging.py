@@ -1,0 +1,86 @@
+"""Solving a conflict where content is not here, where work is unsaved, where the dataset is one file."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tricord.core.artifact import Digest
+from tricord.core.errors import DataError, ObjectMissing
+from tricord.core.pointer import Pointer
+from tricord.data import pointers
+from tricord.data.merging import compare, resolve
+from tricord.data.versions import add
+from tricord.project import conflicts
+from tricord.project.project import Project
+
+
+def in_conflict(project: Project, ours: Pointer, theirs: Pointer) -> Path:
+    """Write the pointer as Git leaves it, both versions of the whole text between marks."""
+    file = pointers.pointer_file(project.root, ours.path)
+    file.write_text(f"<<<<<<< HEAD\n{ours.to_text()}=======\n{theirs.to_text()}>>>>>>> other\n")
+    return file
+
+
+@pytest.fixture
+def sides(project: Project, monkeypatch: pytest.MonkeyPatch) -> tuple[Pointer, Pointer]:
+    """Two versions of the one-file dataset `rows`; the second is in the work tree."""
+    monkeypatch.chdir(project.root)
+    found: list[Pointer] = []
+    for text in ("one", "two"):
+        Path("rows.csv").write_text(text)
+        add(project, Path("rows.csv"))
+        found.append(pointers.get(project.root, "rows"))
+    return found[0], found[1]
+
+
+def test_one_file_that_both_changed_is_a_clash(
+    project: Project, sides: tuple[Pointer, Pointer]
+) -> None:
+    in_conflict(project, *sides)
+    merged = compare(project, conflicts.get(project.root, "rows"))
+    assert merged
+    assert merged.clashes == ("",)
+    with pytest.raises(DataError, match=r"both sides changed rows\.csv"):
+        resolve(project, "rows", "merge")
+    done = resolve(project, "rows", "merge", prefer="ours")
+    assert done.pointer == sides[0]
+    assert Path("rows.csv").read_text() == "one"
+
+
+def test_a_side_whose_content_is_not_here_solves_the_pointer(
+    project: Project, sides: tuple[Pointer, Pointer]
+) -> None:
+    theirs = replace(sides[1], digest=Digest("0" * 64))
+    in_conflict(project, sides[1], theirs)
+    assert compare(project, conflicts.get(project.root, "rows")) is None
+    with pytest.raises(ObjectMissing, match="a merge needs both sides") as caught:
+        resolve(project, "rows", "merge")
+    assert caught.value.hint
+    done = resolve(project, "rows", "theirs")
+    assert (done.absent, done.brought) == (True, None)
+    assert pointers.get(project.root, "rows") == theirs
+    assert Path("rows.csv").read_text() == "two"
+
+
+def test_unsaved_work_stands_in_the_way(project: Project, sides: tuple[Pointer, Pointer]) -> None:
+    file = in_conflict(project, *sides)
+    before = file.read_text()
+    Path("rows.csv").write_text("my work")
+    with pytest.raises(DataError, match="saved nowhere"):
+        resolve(project, "rows", "ours")
+    assert (Path("rows.csv").read_text(), file.read_text()) == ("my work", before)
+    resolve(project, "rows", "ours", force=True)
+    assert Path("rows.csv").read_text() == "one"
+
+
+def test_what_people_say_of_it_is_merged_too(
+    project: Project, sides: tuple[Pointer, Pointer]
+) -> None:
+    ours = replace(sides[0], about={"owner": "Ada"}, tags={"good": sides[0].digest})
+    theirs = replace(sides[0], about={"licence": "CC0-1.0"}, tags={"bad": sides[1].digest})
+    in_conflict(project, ours, theirs)
+    done = resolve(project, "rows", "merge")
+    assert done.pointer
+    assert done.pointer.about == {"owner": "Ada", "licence": "CC0-1.0"}
+    assert done.pointer.tags == {"good": sides[0].digest, "bad": sides[1].digest}
