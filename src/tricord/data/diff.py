@@ -7,11 +7,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from tricord.core.artifact import Digest
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError
 from tricord.data.rows import ColumnChange, RowChanges, column_changes, compare
-from tricord.data.scanning import TableFile, is_table, scan, too_large
+from tricord.data.scanning import (
+    TableFile,
+    alike,
+    frames,
+    is_table,
+    scan,
+    together,
+    too_large,
+)
 from tricord.data.summary import Summary, summaries
 from tricord.store.progress import Watch, quiet
 
@@ -171,41 +181,62 @@ _Pair = tuple[str, Item | None, Item | None]
 def _tables(
     pairs: Sequence[_Pair], key: Sequence[str], examples: int, watch: Watch, *, each: bool
 ) -> tuple[tuple[TableChange, ...], tuple[str, ...]]:
-    """As one table, or file by file; also where the files are no one table."""
-    if not pairs:
-        return (), ()
+    """As one table, or file by file; so also where the files are no one table."""
+    if len(pairs) > 1 and not each and (whole := _as_one(pairs, key, examples, watch)):
+        return (whole,), ()
     tables: list[TableChange] = []
-    problems: list[str] = []
-    groups = [[pair] for pair in pairs] if each else [list(pairs)]
-    while groups:
-        group = groups.pop(0)
+    problems: list[DataError] = []
+    for path, one, other in pairs:
         try:
-            tables.append(_table(group, key, examples, watch))
+            old, new = (_table_files([item], watch) for item in (one, other))
+            as_text = too_large((*old, *new))
+            sides = scan(old, as_text=as_text), scan(new, as_text=as_text)
+            tables.append(_table(path, 1, sides, key, examples, as_text=as_text))
         except DataError as error:
-            if len(group) > 1 and not key:
-                groups = [[pair] for pair in group]
-            elif key:
-                raise
-            else:
-                problems.append(f"{error.where or group[0][0]}: {error.what}")
-    return tuple(tables), tuple(problems)
+            problems.append(DataError(error.what, where=error.where or path, hint=error.hint))
+    if key and problems and not any(table.rows.key for table in tables):
+        raise problems[0]  # no table has that key: a slip of the pen
+    return tuple(tables), tuple(f"{problem.where}: {problem.what}" for problem in problems)
 
 
-def _table(group: Sequence[_Pair], key: Sequence[str], examples: int, watch: Watch) -> TableChange:
-    old = _table_files((item for _, item, _ in group), watch)
-    new = _table_files((item for _, _, item in group), watch)
+def _as_one(
+    pairs: Sequence[_Pair], key: Sequence[str], examples: int, watch: Watch
+) -> TableChange | None:
+    """None where the files cannot be read as one table: what is wrong is then told file by file."""
+    old = _table_files([one for _, one, _ in pairs], watch)
+    new = _table_files([other for _, _, other in pairs], watch)
     as_text = too_large((*old, *new))
-    before, after = scan(old, as_text=as_text), scan(new, as_text=as_text)
-    rows = compare(before, after, key=key, examples=examples)
+    try:
+        before, after = frames(old, as_text=as_text), frames(new, as_text=as_text)
+        if not alike([*before, *after]):
+            return None
+        sides = together(before), together(after)
+    except DataError:
+        return None
+    return _table(None, len(pairs), sides, key, examples, as_text=as_text)
+
+
+def _table(
+    path: str | None,
+    files: int,
+    sides: tuple[pl.LazyFrame, pl.LazyFrame],
+    key: Sequence[str],
+    examples: int,
+    *,
+    as_text: bool,
+) -> TableChange:
+    before, after = sides
+    schemas = before.collect_schema(), after.collect_schema()
+    rows = compare(before, after, key=key if all(schemas) else (), examples=examples)
     was, now = summaries(before, rows.before), summaries(after, rows.after)
     return TableChange(
-        path=group[0][0] if len(group) == 1 else None,
-        files=len(group),
-        columns=column_changes(before.collect_schema(), after.collect_schema()) if old and new else (),
+        path=path,
+        files=files,
+        columns=column_changes(*schemas) if all(schemas) else (),
         rows=rows,
         summaries={name: (was.get(name), now.get(name)) for name in {**now, **was}},
         as_text=as_text,
-    )  # fmt: skip
+    )
 
 
 def _table_files(items: Iterable[Item | None], watch: Watch) -> list[TableFile]:

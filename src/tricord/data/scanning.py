@@ -49,10 +49,30 @@ def scan(files: Sequence[TableFile], *, as_text: bool = False) -> pl.LazyFrame:
 
     `as_text` reads CSV lazily, each cell as a text. DataError: unreadable, or types that do not go together.
     """
+    return together(frames(files, as_text=as_text))
+
+
+Frame = pl.LazyFrame | pl.DataFrame
+
+
+def frames(files: Sequence[TableFile], *, as_text: bool = False) -> list[Frame]:
+    """Each file's rows, read already where they fit. DataError for what cannot be read."""
+    return [_scan(file, as_text=as_text) for file in files]
+
+
+def alike(found: Sequence[Frame]) -> bool:
+    """False where some of them are tables of another kind: they share less than half of their columns
+    with the widest one."""
+    columns = [set(frame.collect_schema()) for frame in found]
+    widest = max(columns, key=len, default=set[str]())
+    return all(2 * len(names & widest) >= len(names) for names in columns)
+
+
+def together(found: Sequence[Frame]) -> pl.LazyFrame:
+    """The rows of several tables under the union of their columns. DataError for types that do not go together."""
     lazy: list[pl.LazyFrame] = []
     whole: list[pl.DataFrame] = []
-    for file in files:
-        frame = _scan(file, as_text=as_text)
+    for frame in found:
         if isinstance(frame, pl.DataFrame):
             whole.append(frame)
         else:
@@ -62,12 +82,12 @@ def scan(files: Sequence[TableFile], *, as_text: bool = False) -> pl.LazyFrame:
             lazy.append(pl.concat(whole, how="diagonal_relaxed", rechunk=False).lazy())
         if len(lazy) == 1:
             return lazy[0]
-        together = pl.concat(lazy, how="diagonal_relaxed") if lazy else pl.LazyFrame()
-        together.collect_schema()
-    return together
+        joined = pl.concat(lazy, how="diagonal_relaxed") if lazy else pl.LazyFrame()
+        joined.collect_schema()
+    return joined
 
 
-def _scan(file: TableFile, *, as_text: bool) -> pl.LazyFrame | pl.DataFrame:
+def _scan(file: TableFile, *, as_text: bool) -> Frame:
     if not file.place.stat().st_size:
         raise DataError("the file is empty", where=file.path)
     with _reading(file.path, f"cannot be read as {file.format}"):

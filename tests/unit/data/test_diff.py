@@ -211,3 +211,33 @@ def test_the_command_draws_it_and_answers_in_json(
     assert [file["change"] for file in found["files"]] == ["changed", "changed"]
     assert len(found["tables"][0]["rows"]["added_rows"]) == 1
     assert main(["diff", "flights", "--key", "nothing", *at]) == 1
+
+
+def test_tables_of_different_kinds_are_compared_file_by_file(project: Project) -> None:
+    folder = project.root / "trips"
+    folder.mkdir()
+    rows(0, 5).write_csv(folder / "trips.csv")
+    pl.DataFrame({"code": ["EWR", "JFK"], "name": ["Newark", "Kennedy"]}).write_csv(folder / "airports.csv")  # fmt: skip
+    add(project, folder)
+    rows(0, 6).write_csv(folder / "trips.csv")
+    pl.DataFrame({"code": ["EWR"], "name": ["Newark"]}).write_csv(folder / "airports.csv")
+    found = asked(project, "trips")
+    assert [(t.path, t.rows.added, t.rows.removed) for t in found.tables] == [
+        ("airports.csv", 0, 1), ("trips.csv", 1, 0),
+    ]  # fmt: skip
+    by_key = asked(project, "trips", key=["id"])
+    assert [table.path for table in by_key.tables] == ["trips.csv"]
+    assert by_key.problems == ("airports.csv: the key 'id' is no column of both tables",)
+    with pytest.raises(DataError, match="the key 'di' is no column of both tables"):
+        asked(project, "trips", key=["di"])
+
+
+def test_a_key_that_is_no_key_is_an_error_whether_files_are_one_table_or_not(
+    project: Project, folder: Path
+) -> None:
+    for name in ("a.csv", "b.parquet"):
+        same = pl.concat([rows(0, 9), rows(0, 1)])
+        same.write_csv(folder / name) if name == "a.csv" else same.write_parquet(folder / name)
+    for each in (True, False):
+        with pytest.raises(DataError, match="does not tell rows apart"):
+            asked(project, "flights", key=["id"], each=each)
