@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from tricord.core.artifact import Digest
-from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteUnreachable
+from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteRefused, RemoteUnreachable
 from tricord.store import recipe as recipes
 from tricord.store.local import LocalStore
 from tricord.store.pack import Shape
 from tricord.store.remote import indexing, mending, reading, wrapping
+from tricord.store.remote.backend import Abilities
 from tricord.store.remote.receiving import fetch
 from tricord.store.remote.remote import Remote
 from tricord.store.remote.sending import send
@@ -238,3 +239,30 @@ def test_bytes_that_are_no_index_are_told_by_name() -> None:
     wrong = indexing.encode(indexing.Contents({}, {held.digest: held}))
     with pytest.raises(ObjectCorrupt, match="another number of bytes"):
         indexing.parse(wrong, "index/x")
+
+
+def test_a_remote_for_reading_only_is_not_pushed_to(here: LocalStore, backend: Any) -> None:
+    backend.abilities = Abilities(writes=False)
+    with pytest.raises(RemoteRefused, match="can only be read"):
+        send(Remote(backend), here, [here.put_bytes(b"flights")])
+
+
+def test_two_pushes_at_once(
+    tree: Digest, here: LocalStore, there: LocalStore, folder: Path, backend: Any
+) -> None:
+    """Each begins before the other one is done, and both are complete in the end."""
+    other = LocalStore(folder.parent / "other")
+    mine, theirs = here.put_bytes(b"mine" * 50), other.put_bytes(b"theirs" * 50)
+
+    def meanwhile(what: str, name: str) -> None:
+        if what == "put" and name.startswith("index/"):
+            backend.be_honest()
+            send(Remote(backend), other, [theirs])
+
+    backend.before = meanwhile
+    send(Remote(backend), here, [mine])
+    other.close()
+    fetch(Remote(backend), there, [tree, mine, theirs]).check("there")
+    names = {info.name for info in backend.memory.list("index")}
+    listed = backend.memory.get("listing").decode().splitlines()[1:]
+    assert names == {f"index/{name}.index" for name in listed}
