@@ -18,7 +18,8 @@ from tricord.project.workfiles import Stored, store_path
 from tricord.store.progress import Watch, quiet
 from tricord.store.workspace import Scan
 
-_OWN = frozenset({".git", ".tricord"})
+_OWN = frozenset({"store", "scratch", "laid"})
+"""Folders below `.tricord` that nobody's data is in."""
 
 
 def add(
@@ -33,7 +34,7 @@ def add(
     """Store a file or folder as the newest version of a dataset. The same bytes change nothing.
 
     What lies in the project gets a pointer file beside it, and a line in `.gitignore`; a file from
-    elsewhere is stored and recorded only. The name is the one that the pointer has, else `name`, else
+    elsewhere (or below `.tricord`) is stored and recorded only. The name is the one that the pointer has, else `name`, else
     the path's without its suffix. `origin` says where the files were brought from.
 
     DataError for what cannot be a dataset: the project itself, what is Git's or Tricord's own, a
@@ -50,8 +51,9 @@ def add(
         )
     else:
         name = here.name
-    inside = place.is_relative_to(project.root)
-    source = place.relative_to(project.root).as_posix() if inside else str(place)
+    below = place.is_relative_to(project.root)
+    source = place.relative_to(project.root).as_posix() if below else str(place)
+    inside = below and not place.is_relative_to(project.folder)
     if inside and here is None:
         _check_free(project, name, source)
     stored = store_path(
@@ -104,9 +106,8 @@ def _place(project: Project, path: Path) -> Path:
             where=str(path),
             hint="add the folder in it that holds the data: tricord add data/NAME",
         )
-    own = _OWN.intersection(place.relative_to(root).parts) if place.is_relative_to(root) else set[str]()  # fmt: skip
-    if own or place.name in _OWN:
-        whose = "Git's" if ".git" in (*own, place.name) else "Tricord's"
+    whose = _owner(place, root)
+    if whose:
         raise DataError(f"this is {whose} own, not data", where=str(path), hint="tricord status")
     if place.name.endswith(SUFFIX) and place.is_file():
         raise DataError(
@@ -122,9 +123,21 @@ def _place(project: Project, path: Path) -> Path:
     return place
 
 
+def _owner(place: Path, root: Path) -> str | None:
+    """Whose a place is that no dataset may be. What a program of the project keeps in a folder of its own
+    below `.tricord`, such as a replay's deliveries, is data."""
+    parts = place.relative_to(root).parts if place.is_relative_to(root) else place.parts[-1:]
+    if ".git" in parts:
+        return "Git's"
+    if ".tricord" in parts:
+        inner = parts[parts.index(".tricord") + 1 :]
+        return "Tricord's" if len(inner) < 2 or inner[0] in _OWN else None
+    return None
+
+
 def _pointer_of(project: Project, place: Path) -> Pointer | None:
     """The pointer beside the data; None where there is none yet. DataError for one in a dataset."""
-    if not place.is_relative_to(project.root):
+    if not place.is_relative_to(project.root) or place.is_relative_to(project.folder):
         return None
     path = place.relative_to(project.root).as_posix()
     try:

@@ -153,6 +153,17 @@ def test_what_lies_elsewhere_is_recorded_without_a_pointer(
     assert not list(tmp_path.rglob("*.csv.tricord"))
 
 
+def test_what_a_program_keeps_below_tricord_is_recorded_without_a_pointer(
+    project: Project,
+) -> None:
+    folder = project.folder / "replay" / "flights"
+    folder.mkdir(parents=True)
+    (folder / "01.csv").write_text("x")
+    version = add(project, folder)
+    assert version.artifact.meta["source"] == ".tricord/replay/flights"
+    assert [file.name for file in folder.parent.iterdir()] == ["flights"]
+
+
 @pytest.mark.parametrize(
     ("path", "message"),
     [
@@ -160,6 +171,8 @@ def test_what_lies_elsewhere_is_recorded_without_a_pointer(
         ("..", "a folder that the project is in"),
         (".tricord", "Tricord's own"),
         (".tricord/store", "Tricord's own"),
+        (".tricord/store/packs", "Tricord's own"),
+        (".tricord/ledger.sqlite", "Tricord's own"),
         (".git", "Git's own"),
         ("sub/.git", "Git's own"),
         ("data/flights.tricord", "a pointer, not data"),
