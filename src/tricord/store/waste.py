@@ -97,7 +97,7 @@ def plan(store: Rooted, live: Live, grace: float = DAY, watch: Watch = quiet) ->
     """What nobody needs. `live` names what somebody does: files and trees, whatever they consist of.
 
     `grace` is in seconds. ObjectCorrupt where a pack or a needed tree is damaged: nobody knows then
-    what it needs. Takes about 6 s and 250 MB for a million blobs.
+    what it needs. Time and memory grow with the blobs: some 5 s and 200 MB for a million.
     """
     index = Index(store.root)
     try:
