@@ -198,13 +198,17 @@ class Oxen(Tool):
         )
 
     def track(self, path: str = "data") -> float:
-        return self.run(*self._oxen(f"repo.add({path!r})\nrepo.commit('a version')"))
+        seconds = self.run(*self._oxen(f"repo.add({path!r})\nrepo.commit('a version')"))
+        if not (self.root / "first.keep").exists():  # it goes back to branches only
+            (self.root / "first.keep").touch()
+            self.run(*self._oxen("repo.checkout('first', True)\nrepo.checkout('main')"))
+        return seconds
 
     def status(self) -> float:
         return self.run(*self._oxen("repo.status()"))
 
     def restore_first(self) -> float:
-        return self.run(*self._oxen("first = repo.log()[-1]\nrepo.checkout(first.id)"))
+        return self.run(*self._oxen("repo.checkout('first')"))
 
 
 ALL = {tool.name: tool for tool in (Tricord, Dvc, Restic, Oxen)}
