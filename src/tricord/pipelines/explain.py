@@ -41,7 +41,7 @@ def why_it_runs(
         name for name in {*inputs, *last.inputs} if inputs.get(name) != last.inputs.get(name)
     )
     if changed:
-        changes.append(f"input changed: {', '.join(changed)}")
+        changes.append(f"input changed: {', '.join(changed[:3])}{' …' if changed[3:] else ''}")
     differing = sorted(
         name for name in {*params, *last.params} if params.get(name) != last.params.get(name)
     )

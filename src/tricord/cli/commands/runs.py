@@ -1,7 +1,7 @@
 """`tricord runs`: list runs, newest first."""
 
 from argparse import ArgumentParser, Namespace
-from typing import Any
+from typing import Any, cast
 
 from tricord.cli.answer import STATE_TONES, Answer, moment, table
 from tricord.core.run import Run
@@ -54,15 +54,29 @@ def _draw(on: Any, runs: list[Run]) -> None:
     drawn = table(
         "run", "name", "status", "started", "seconds", "commit", "params", right=("seconds",)
     )
+    from rich.markup import escape
+
     for run in runs:
         tone = STATE_TONES.get(run.status, "")
         drawn.add_row(
             run.id,
-            run.name,
+            escape(run.name),
             f"[{tone}]{run.status}[/]",
             moment(run.started),
             f"{run.ended - run.started:.2f}" if run.ended else "–",
             f"{(run.origin.commit or '–')[:8]}{'*' if run.origin.dirty else ''}",
-            ", ".join(f"{name}={value}" for name, value in run.params.items() if value is not None),
+            escape(_params(run)),
         )
     on.print(drawn)
+
+
+def _params(run: Run, most: int = 80) -> str:
+    """The parameters that are values; where an artifact was given, the record has None."""
+    shown = ", ".join(f"{name}={value}" for name, value in run.params.items() if _is_value(value))
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
+def _is_value(value: object) -> bool:
+    if isinstance(value, list):
+        return not value or any(_is_value(item) for item in cast("list[object]", value))
+    return value is not None
