@@ -14,6 +14,7 @@ from tricord.core.event import EventType
 from tricord.core.verdict import Check, Outcome, Verdict
 from tricord.project.project import Project
 
+LARGE = b"".join(b"%d,%d\n" % (number, number % 7) for number in range(200_000))
 HERE = Path(__file__).parent
 
 
@@ -37,8 +38,13 @@ def fill(root: Path) -> None:
         recording.metrics["auc"] = 0.75
     model = recording.outputs["result"].digest
     project.move("models/numbers@champion", model, why="better", verdict=verdict)
+    (root / "large.csv").write_bytes(LARGE)
+    large = project.put_path(root / "large.csv", kind=Kind.DATASET)
+    project.move("datasets/large@latest", large.digest, why="kept by chunks")
+    (root / "large.csv").unlink()
     project.append_event(EventType.ALERT_RAISED, "numbers", {"actions": ["retrain"]})
     project.close()
+    (root / ".tricord" / "state.sqlite").unlink()  # expendable, and it names folders of its machine
 
 
 def _nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -32,7 +32,11 @@ def test_a_golden_repository_opens(archive: Path, tmp_path: Path) -> None:
     assert run.inputs["rows"].digest == dataset.digest
     (alert,) = project.ledger.events(types=(EventType.ALERT_RAISED,))
     assert alert.body == {"actions": ["retrain"]}
+    if "datasets/large@latest" in project.ledger.refs():  # since version 2
+        large = project.store.read(project.resolve("datasets/large@latest").digest)
+        assert large.splitlines()[-1] == b"199999,2"
     project.move("datasets/numbers@latest", project.put(1).digest, why="it can be written too")
+    assert list(project.store.verify()) == []
     project.close()
 
 
