@@ -5,7 +5,8 @@ from pathlib import Path
 
 import tricord
 from tricord.core.errors import ProjectError
-from tricord.project.project import FOLDER, Project
+from tricord.project.project import Project
+from tricord.project.root import FOLDER
 
 
 def _home() -> Path:

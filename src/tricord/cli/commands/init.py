@@ -4,7 +4,8 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from tricord.cli.answer import Answer
-from tricord.project.project import FOLDER, Project
+from tricord.project.project import Project
+from tricord.project.root import FOLDER
 
 EXAMPLE = "tricord init my-project"
 
