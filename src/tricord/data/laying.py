@@ -279,7 +279,7 @@ def _stage(project: Project, plan: Plan, area: Path, link: str, watch: Watch) ->
     else:
         staged = [area / str(number) for number in range(len(plan.write))]
     files = [(entry, path) for (entry, _), path in zip(plan.write, staged, strict=True)]
-    project.store.write_files(files, link=link, watch=watch)
+    project.store.write_files(files, link=link, fresh=True, watch=watch)
     return staged
 
 

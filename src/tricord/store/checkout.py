@@ -5,6 +5,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from blake3 import blake3
@@ -71,7 +72,7 @@ class Writer:
         for place, data in self._reader.many(places.values()):
             some = targets[place.row.digest]
             for entry, path in some:
-                self._put(path, entry, lambda target, data=data: write_all(target, data))
+                self._put(path, entry, partial(write_all, data=data))
             self._watch(len(data) * len(some), len(some), some[0][1].name)
 
     def _write_large(self, digest: Digest, entry: Entry, path: Path) -> None:
@@ -98,12 +99,13 @@ class Writer:
 
     def _linked(self, source: Path, path: Path) -> bool:
         """Make `path` another name of a view; False where that cannot be (another file system, too many links)."""
-        temporary = Path(self._temporary(path))
+        temporary = Path(self._temporary(path)) if self._replace else path
         try:
             os.link(source, temporary)
         except OSError:
             return False
-        self._settle(temporary, path)
+        if self._replace:
+            self._settle(temporary, path)
         return True
 
     def _put(self, path: Path, entry: Entry, fill: Callable[[int], None]) -> None:

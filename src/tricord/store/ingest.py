@@ -127,18 +127,35 @@ class Ingest:
             else:
                 self._add_list(shape, digest, data)
 
-    def add_stored(self, row: Row, stored: bytes) -> None:
-        """Add a blob in the form that another pack holds it in, after a check. ObjectCorrupt."""
-        data = pack.decode(row, stored)
-        if row.shape != Shape.FILE:
-            self.add_blob(row.shape, row.digest, data)
-            return
+    def add_stored(self, blobs: Sequence[tuple[Row, bytes]]) -> set[Digest]:
+        """Add blobs in the form that other packs hold them in, each after a check.
+
+        What is not what its row says is left out; its digests are the answer.
+        """
+        refused: set[Digest] = set()
         with self._lock, in_store(self.area):
-            if not self._known(Shape.FILE, [row.digest]):
+            known = {
+                shape: self._known(shape, [row.digest for row, _ in blobs if row.shape == shape])
+                for shape in {row.shape for row, _ in blobs}
+            }
+            for row, stored in blobs:
+                try:
+                    data = pack.decode(row, stored)
+                    if row.shape == Shape.RECIPE:
+                        _check_recipe(row.digest, data)
+                except ObjectCorrupt:
+                    refused.add(row.digest)
+                    continue
+                if row.digest in known[row.shape] or row.digest in self._held[row.shape]:
+                    continue
+                if row.shape != Shape.FILE:
+                    self._add_list(row.shape, row.digest, data)
+                    continue
                 writer = self._open_writer()
                 writer.append(row.shape, row.digest, stored, row.size, compressed=row.compressed)
                 self._held[Shape.FILE].add(row.digest)
                 self._rotate()
+        return refused
 
     def add_plain(self, digest: Digest, source: Path) -> None:
         """Take over a large file that a download left in `area`, after a check. ObjectCorrupt."""

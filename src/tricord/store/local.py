@@ -260,15 +260,19 @@ class LocalStore:
         files: Iterable[tuple[trees.Entry, Path]],
         *,
         link: str = "auto",
+        fresh: bool = False,
         watch: Watch = quiet,
     ) -> None:
         """Write many files to places of their own: each appears whole and replaces what was there.
+
+        With `fresh` they are in a folder that nobody else looks at yet, where nothing is: they are written
+        under their own names, and one of them may be half-written if this does not come to its end.
 
         `link`: "reflink" or "copy" make files of their own; "hardlink" makes read-only ones that share
         their bytes with a view, never with what the store relies on; "auto" takes the reflink where the file
         system has it. Parent folders are made. ObjectMissing before anything is written; ObjectCorrupt, StorageFull.
         """
-        writer = Writer(self.reader, link=link, replace=True, watch=watch)
+        writer = Writer(self.reader, link=link, replace=not fresh, watch=watch)
         writer.write([(entry, path.absolute()) for entry, path in files])
 
     # -- within ------------------------------------------------------------------------------

@@ -74,11 +74,14 @@ def test_what_comes_from_elsewhere_is_checked(store: LocalStore):
             lambda: ingest.add_blob(Shape.FILE, good, b"evil"),
             lambda: ingest.add_blob(Shape.TREE, good, b"tricord tree/1\n[]"),
             lambda: ingest.add_blob(Shape.RECIPE, good, parts[:-1] + b"?"),
-            lambda: ingest.add_stored(pack.Row(Shape.FILE, good, 0, 4, 4, False), b"evil"),
-            lambda: ingest.add_stored(pack.Row(Shape.FILE, good, 0, 4, 4, True), b"evil"),
         ):
             with pytest.raises(ObjectCorrupt):
                 add()
+        for compressed in (False, True):
+            row = pack.Row(Shape.FILE, good, 0, 4, 4, compressed)
+            assert ingest.add_stored([(row, b"evil")]) == {good}
+        broken = pack.Row(Shape.RECIPE, good, 0, len(parts), len(parts), False)
+        assert ingest.add_stored([(broken, parts[:-1] + b"?")]) == {good}
         (ingest.area / "download").write_bytes(b"evil")
         with pytest.raises(ObjectCorrupt, match="has other bytes"):
             ingest.add_plain(good, ingest.area / "download")
@@ -90,8 +93,11 @@ def test_a_frame_that_would_fill_the_memory_is_refused(store: LocalStore):
 
     bomb = zstandard.ZstdCompressor().compress(bytes(64 << 20))
     row = pack.Row(Shape.FILE, digests.of_bytes(b"x"), 0, len(bomb), 1, True)
-    with store.ingest() as ingest, pytest.raises(ObjectCorrupt, match="another size"):
-        ingest.add_stored(row, bomb)
+    with store.ingest() as ingest:
+        with pytest.raises(ObjectCorrupt, match="another size"):
+            pack.decode(row, bomb)
+        assert ingest.add_stored([(row, bomb)]) == {row.digest}
+    assert list(store) == []
 
 
 def test_blobs_move_between_stores_as_they_are_stored(store: LocalStore, packed, tmp_path: Path):
@@ -100,7 +106,8 @@ def test_blobs_move_between_stores_as_they_are_stored(store: LocalStore, packed,
     assert row.compressed
     other = LocalStore(tmp_path / "other")
     with other.ingest() as ingest:
-        ingest.add_stored(row, path.read_bytes()[row.offset : row.offset + row.length])
+        stored = path.read_bytes()[row.offset : row.offset + row.length]
+        assert ingest.add_stored([(row, stored), (row, stored)]) == set()
         (ingest.area / "download").write_bytes(NOISE)
         ingest.add_plain(digests.of_bytes(NOISE), ingest.area / "download")
     assert other.read(digest) == b"again and again " * 100

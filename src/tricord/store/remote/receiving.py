@@ -248,17 +248,16 @@ class _Fetch:
     def _enter(
         self, span: Span, data: bytes | None, ingest: Ingest, failed: dict[Digest, str], *, counted: bool
     ) -> None:  # fmt: skip
-        good = 0
-        for row in span.rows:
-            if data is None:
-                failed[row.digest] = span.place
-                continue
-            at = row.offset - span.start
-            try:
-                ingest.add_stored(row, data[at : at + row.length])
-                good += 1
-            except ObjectCorrupt:
-                failed[row.digest] = span.place
+        refused = {row.digest for row in span.rows}
+        if data is not None:
+            refused = ingest.add_stored(
+                [
+                    (row, data[row.offset - span.start : row.offset - span.start + row.length])
+                    for row in span.rows
+                ]
+            )
+        failed.update(dict.fromkeys(refused, span.place))
+        good = len(span.rows) - len(refused)
         self.bytes += len(data or b"")
         self.arrived += good if counted else 0
         self.watch(span.length, good, "")
