@@ -110,16 +110,6 @@ def copy_durably(source: Path, target: Path) -> Cost:
     )
 
 
-def look(folder: Path) -> Cost:
-    """The floor of a status: a fresh interpreter that looks at every file once."""
-    code = (
-        "import os, sys\nwaiting = [sys.argv[1]]\nwhile waiting:\n"
-        "    for each in os.scandir(waiting.pop()):\n"
-        "        waiting.append(each.path) if each.is_dir(follow_symlinks=False) else each.stat()\n"
-    )
-    return cost_of((sys.executable, "-S", "-c", code, folder), folder)
-
-
 @contextmanager
 def fresh(folder: Path | None) -> Generator[Path]:
     """An empty folder, on the file system that is asked for, gone afterwards."""

@@ -9,15 +9,12 @@ from pathlib import Path
 from benchmarks.measuring import report
 from benchmarks.store.running import (
     change_some,
-    copy_durably,
-    fresh,
-    look,
     many_files,
     medians,
     options,
     table,
 )
-from benchmarks.store.tools import Tool, chosen
+from benchmarks.store.tools import Bare, Tool, chosen
 
 STEPS = ("track", "status", "track 1 %", "restore v1", "push", "pull", "bytes", "bytes of 1 %")
 
@@ -46,14 +43,8 @@ def main() -> None:
     given = options(__doc__ or "", files=20_000, size=4096)
     found = {
         kind.name: medians(given.repeats, partial(one, kind, given.files, given.size), given.folder)
-        for kind in chosen(given.peers)
+        for kind in (*chosen(given.peers), Bare)
     }
-    with fresh(given.folder) as place:
-        many_files(place / "data", given.files, given.size)
-        found["floor: cp -r + sync; stat"] = {
-            "track": copy_durably(place / "data", place / "copy").wall,
-            "status": look(place / "data").wall,
-        }
     report(
         "store-small",
         f"{given.files:,} × {given.size:,} random bytes, seconds on the wall, medians of {given.repeats} (in how many times ours)",

@@ -101,6 +101,42 @@ class Tricord(Tool):
         return self.run(*TRICORD, "pull")
 
 
+class Bare(Tool):
+    """The floor, not a tool: see bare.py."""
+
+    name = "floor: bare Python"
+
+    def _bare(self, *words: str) -> float:
+        return self.run(sys.executable, Path(__file__).with_name("bare.py"), *words)
+
+    def folders(self) -> tuple[Path, ...]:
+        return (self.root / ".bare",)
+
+    def init(self) -> None:
+        pass
+
+    def track(self, path: str = "data") -> float:  # noqa: ARG002 - it knows no other
+        return self._bare("track")
+
+    def status(self) -> float:
+        return self._bare("status")
+
+    def restore_first(self) -> float:
+        self._without_data()
+        return self._bare("restore", "v1")
+
+    def remote(self, url: str) -> None:
+        self._url = url
+
+    def push(self) -> float:
+        return self._bare("push", self._url)
+
+    def pull(self) -> float:
+        self._without_data()
+        shutil.rmtree(self.root / ".bare")
+        return self._bare("pull", self._url)
+
+
 class Dvc(Tool):
     name = "dvc"
 
