@@ -2,8 +2,13 @@
 
 import fcntl
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
+
+_TEMPORARY = re.compile(r"\.tricord-[0-9a-f]{16}\.tmp")
+_SWEPT: set[Path] = set()
+"""Folders that this process has looked through for what dead writers left."""
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -23,21 +28,53 @@ def replace_bytes(path: Path, data: bytes) -> None:
 
     Durable when it returns. What stood there keeps its permissions. OSError, and then nothing has changed.
     """
-    temporary = path.parent / f".{os.urandom(8).hex()}.tmp"
-    target = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    _sweep(path.parent)
+    temporary, target = _temporary(path.parent)
     try:
         try:
             with suppress(FileNotFoundError):
                 os.fchmod(target, path.stat().st_mode & 0o777)
             write_all(target, data)
             sync(target)
+            temporary.rename(path)
         finally:
             os.close(target)
-        temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _temporary(folder: Path) -> tuple[Path, int]:
+    """A new file, open for writing and locked for as long as it is open: its writer is alive."""
+    while True:
+        path = folder / f".tricord-{os.urandom(8).hex()}.tmp"
+        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):  # without locks nobody sweeps either
+            fcntl.flock(target, fcntl.LOCK_EX)
+        if os.fstat(target).st_nlink:
+            return path, target
+        os.close(target)  # somebody swept it away before it was locked
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what writers left that were killed, once for each folder that this process writes to."""
+    if folder in _SWEPT:
+        return
+    _SWEPT.add(folder)
+    with suppress(OSError):
+        for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):  # noqa: PTH208 - names only
+            _delete_if_left(folder / name)
+
+
+def _delete_if_left(path: Path) -> None:
+    with suppress(OSError):  # not ours to delete, gone, or its writer is alive
+        left = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(left, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(left)
 
 
 def write_all(target: int, data: bytes | memoryview) -> None:
