@@ -1,7 +1,7 @@
 """Artifact: immutable content, named by its digest, with a kind."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
@@ -13,6 +13,7 @@ Digest = NewType("Digest", str)
 """The BLAKE3-256 digest of content as 64 lower-case hexadecimal digits."""
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGITS = re.compile(r"[0-9a-f]*")
 
 
 def parse_digest(text: str) -> Digest:
@@ -20,6 +21,13 @@ def parse_digest(text: str) -> Digest:
     if not _DIGEST.fullmatch(text):
         raise TricordError(f"not a digest (64 hexadecimal digits): {text!r}")
     return Digest(text)
+
+
+def check_digests(texts: Sequence[str]) -> None:
+    """`parse_digest` of many: an error unless each of them is a digest."""
+    if set(map(len, texts)) - {64} or not _DIGITS.fullmatch("".join(texts)):
+        for text in texts:
+            parse_digest(text)
 
 
 def short(digest: str) -> str:
