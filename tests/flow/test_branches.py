@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-TIMEOUT = 120
+TIMEOUT = 300
 
 
 class Team:
@@ -210,6 +210,30 @@ def test_a_conflict_is_explained_and_merged_file_by_file(conflict: Team) -> None
     assert team.answer("status")["datasets"][0]["changed"] == []
     assert team.answer("resolve") == []
     assert [version["version"] for version in team.answer("log", "flights")] == [4, 3, 2, 1]
+
+
+def test_a_conflict_does_not_stop_the_others(conflict: Team, tmp_path: Path) -> None:
+    team = conflict
+    (team.root / "data" / "names.csv").write_text("a\n1\n")
+    team.tricord("add", "data/names.csv")
+    (team.root / "data" / "names.csv").unlink()
+    team.tricord("remote", "add", "team", str(tmp_path / "remote"))
+
+    told = team.tricord("checkout", code=1)
+    assert "tricord resolve flights" in told
+    assert "names" in told
+    assert (team.root / "data" / "names.csv").read_text() == "a\n1\n"
+    assert "tricord resolve flights" in team.tricord("push", code=1)
+    assert "everything was there already" in team.tricord("push", code=1)
+    shutil.rmtree(team.root / ".tricord")
+    (team.root / "data" / "names.csv").unlink()
+    assert "tricord resolve flights" in team.tricord("pull", code=1)
+    assert (team.root / "data" / "names.csv").read_text() == "a\n1\n"
+    team.tricord("checkout", "names")
+    team.tricord("mv", "names", "data/others.csv")
+    assert "tricord resolve flights" in team.tricord("data", "list")
+    states = {each["name"]: each["state"] for each in team.answer("status")["datasets"]}
+    assert states == {"flights": "conflict", "names": "unchanged"}
 
 
 @pytest.mark.parametrize(("side", "expected"), [("ours", {**START, "02.csv": "a\nmine\n"}), ("theirs", CHANGED)])  # fmt: skip

@@ -19,13 +19,16 @@ ABOUT = ("description", "licence", "owner", "key")
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A dataset: the pointer of the work tree (None: there is none on this branch), its latest version
-    (None: the ledger knows none yet, as in a fresh clone), how many versions there are, its tags."""
+    (None: the ledger knows none yet, as in a fresh clone), how many versions there are, its tags.
+
+    `problem` says why its pointer cannot be read."""
 
     name: str
     pointer: Pointer | None
     latest: Version | None
     versions: int
     tags: Mapping[str, str]
+    problem: DataError | None = None
 
     @property
     def size(self) -> int | None:
@@ -49,14 +52,20 @@ class Listed:
             "tags": dict(self.tags),
             "about": dict(about),
             "origin": dict(pointer.origin) if pointer else {},
+            "problem": self.problem.what if self.problem else None,
+            "next": self.problem.hint if self.problem else None,
         }
 
 
 def datasets_of(project: Project) -> list[Listed]:
     """Every dataset that the work tree has a pointer of or the ledger has a latest version of, by name."""
-    known = pointers.find_all(project.root)
-    names = sorted({*known, *datasets.names(project)})
-    return [_listed(project, name, known.get(name)) for name in names]
+    known, unreadable = pointers.read_all(project.root)
+    problems = {each.name: each.problem for each in unreadable if each.name not in known}
+    names = sorted({*known, *problems, *datasets.names(project)})
+    return [
+        replace(_listed(project, name, known.get(name)), problem=problems.get(name))
+        for name in names
+    ]
 
 
 def show(project: Project, what: str) -> tuple[Listed, list[Entry] | None]:

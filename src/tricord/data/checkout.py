@@ -51,9 +51,10 @@ def checkout_all(
 
     One that cannot be brought does not stop the others: its `problem` says why.
     """
-    known = pointers.find_all(project.root)
-    done: list[Brought] = []
-    for path, name in leftovers.left_behind(project, known).items():
+    known, unreadable = pointers.read_all(project.root)
+    done = [Brought(each.name, each.path, Digest(""), problem=each.problem) for each in unreadable]
+    standing = {each.path for each in (*known.values(), *unreadable)}
+    for path, name in leftovers.left_behind(project, standing).items():
         brought = leave(project, name, path, force=force)
         if brought.removed or brought.kept:
             done.append(brought)

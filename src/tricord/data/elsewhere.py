@@ -71,7 +71,7 @@ def find(project: Project, what: str, watch: Watch = quiet) -> Found:
             transfer.fetch(project, [wanted], watch=watch)  # its remote may know of more
             resolved = datasets.resolve(project, wanted)
         except (NotRecorded, RemoteError):
-            known = sorted({*pointers.find_all(project.root), *datasets.names(project)})
+            known = sorted({*pointers.read_all(project.root)[0], *datasets.names(project)})
             raise NotRecorded(
                 unknown.what, where=f"{project.root.name} has {', '.join(known) or 'none'}"
             ) from unknown
@@ -110,7 +110,10 @@ def _absent(store: LocalStore, digest: Digest) -> bool:
 
 
 def _pointer(project: Project, name: str) -> Pointer | None:
-    known = pointers.find_all(project.root)
+    known, unreadable = pointers.read_all(project.root)
+    for each in unreadable:
+        if name in (each.name, each.path):
+            raise each.problem
     return known.get(name) or next((each for each in known.values() if each.path == name), None)
 
 

@@ -5,7 +5,7 @@ note and no pointer any more was left behind: `git switch` removes pointers and 
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Set
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,15 +38,15 @@ def forget(project: Project, path: str) -> None:
     _file(project, path).unlink(missing_ok=True)
 
 
-def left_behind(project: Project, known: Mapping[str, Pointer]) -> dict[str, str]:
-    """Path → name of the datasets whose data was put here, and whose pointer only another branch has.
+def left_behind(project: Project, standing: Set[str]) -> dict[str, str]:
+    """Path → name of the datasets whose data was put here, and whose pointer only another branch has;
+    `standing` are the paths of those that have one here.
 
     A pointer that somebody deleted by hand, or that never was in a commit, takes no data with it.
     """
     folder = project.folder / "laid"
     if not folder.is_dir():
         return {}
-    standing = {pointer.path for pointer in known.values()}
     found: dict[str, str] = {}
     for path, name in _notes(sorted(folder.glob("*.json"))):
         inside = any(path.startswith(f"{place}/") for place in standing)

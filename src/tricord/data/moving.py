@@ -37,7 +37,7 @@ def move(project: Project, what: str, to: str, *, name: str | None = None) -> Po
     moved = replace(pointer, path=path, name=check_name(name or pointer.name))
     if moved == pointer:
         raise DataError(f"{pointer.name} is there already", where=pointer.path)
-    if moved.name != pointer.name and moved.name in pointers.find_all(project.root):
+    if moved.name != pointer.name and moved.name in pointers.read_all(project.root)[0]:
         raise DataError(
             f"there is a dataset {moved.name} already", hint=f"tricord mv {what} {to} --name NAME"
         )
@@ -108,7 +108,8 @@ def _place(project: Project, pointer: Pointer, to: str) -> str:
     except ValueError as error:
         raise DataError(str(error), where=str(full)) from error
     laying.check_place(project.root, full)
-    for other in pointers.find_all(project.root).values():
+    known, unreadable = pointers.read_all(project.root)
+    for other in (*known.values(), *unreadable):
         if other.path != pointer.path and _overlap(path, other.path):
             raise DataError(f"the new place is that of {other.name}", where=other.path)
     if path != pointer.path and _overlap(path, pointer.path):

@@ -123,13 +123,11 @@ def overview(project: Project) -> list[Dataset]:
 
 
 def _broken(project: Project, file: Path, error: DataError) -> Dataset:
-    path = file.relative_to(project.root).as_posix().removesuffix(pointers.SUFFIX)
-    hint = error.hint or ""
-    conflict = hint.startswith("tricord resolve ")
+    unreadable = pointers.unreadable_at(file, project.root, error)
     return Dataset(
-        name=hint.removeprefix("tricord resolve ") if conflict else Path(path).name,
-        standing=Standing.CONFLICT if conflict else Standing.UNREADABLE,
-        path=path,
+        name=unreadable.name,
+        standing=Standing.CONFLICT if unreadable.is_conflict else Standing.UNREADABLE,
+        path=unreadable.path,
         problem=error.what,
         next=error.hint,
     )

@@ -1,7 +1,16 @@
 """Pointer files as the room `data` and the doors above it use them; the room `project` reads them too."""
 
 from tricord.core.pointer import SUFFIX, Pointer, check_name, check_path, is_conflicted
-from tricord.project.pointers import files, find_all, get, pointer_file, read, write
+from tricord.project.pointers import (
+    files,
+    find_all,
+    get,
+    pointer_file,
+    read,
+    read_all,
+    unreadable_at,
+    write,
+)
 
 __all__ = [
     "SUFFIX",
@@ -14,5 +23,7 @@ __all__ = [
     "is_conflicted",
     "pointer_file",
     "read",
+    "read_all",
+    "unreadable_at",
     "write",
 ]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tricord.core.errors import DataError, NotRecorded
@@ -12,6 +12,21 @@ from tricord.core.pointer import SUFFIX, Pointer, check_path
 _SKIPPED = frozenset({".git", ".tricord", ".venv", "node_modules", "__pycache__"})
 """Folders that no pointer is looked for in; nor in a virtual environment, nor in another project."""
 _NOT_OURS = frozenset({"pyvenv.cfg", ".tricord"})
+_RESOLVE = "tricord resolve "
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A pointer file of the work tree that says nothing, as one in conflict does: what it is called, the
+    path of its data, and why."""
+
+    name: str
+    path: str
+    problem: DataError
+
+    @property
+    def is_conflict(self) -> bool:
+        return (self.problem.hint or "").startswith(_RESOLVE)
 
 
 def pointer_file(project_root: Path, path: str) -> Path:
@@ -74,33 +89,61 @@ def files(project_root: Path) -> Iterator[Path]:
         yield from (Path(path) for path in reversed(here))
 
 
+def read_all(project_root: Path) -> tuple[dict[str, Pointer], list[Unreadable]]:
+    """Every dataset that the work tree has a pointer of, by name; and those that cannot be read, of two of
+    one name the second: one of them must not stop what is done with the others."""
+    found: dict[str, Pointer] = {}
+    unreadable: list[Unreadable] = []
+    for file in files(project_root):
+        try:
+            pointer = read(file, project_root)
+            if pointer.name in found:
+                raise DataError(
+                    f"two pointers are named {pointer.name}",
+                    where=f"{found[pointer.name].path}{SUFFIX} and {pointer.path}{SUFFIX}",
+                    hint=f"tricord untrack {pointer.path}",
+                )
+            found[pointer.name] = pointer
+        except DataError as problem:
+            unreadable.append(unreadable_at(file, project_root, problem))
+        except ValueError as error:  # a place where no pointer can be
+            problem = DataError(str(error), where=str(file), hint="tricord status")
+            unreadable.append(unreadable_at(file, project_root, problem))
+    return dict(sorted(found.items())), unreadable
+
+
+def unreadable_at(file: Path, project_root: Path, problem: DataError) -> Unreadable:
+    """What is known of a pointer file that cannot be read."""
+    path = file.relative_to(project_root).as_posix().removesuffix(SUFFIX)
+    hint = problem.hint or ""
+    name = hint.removeprefix(_RESOLVE) if hint.startswith(_RESOLVE) else Path(path).name
+    return Unreadable(name, path, problem)
+
+
 def find_all(project_root: Path) -> dict[str, Pointer]:
     """Every dataset that the work tree has a pointer of, by name. DataError for a pointer that
     cannot be read, and for two of one name."""
-    found: dict[str, Pointer] = {}
-    for file in files(project_root):
-        pointer = read(file, project_root)
-        if pointer.name in found:
-            raise DataError(
-                f"two pointers are named {pointer.name}",
-                where=f"{found[pointer.name].path}{SUFFIX} and {pointer.path}{SUFFIX}",
-                hint=f"tricord untrack {pointer.path}",
-            )
-        found[pointer.name] = pointer
-    return dict(sorted(found.items()))
+    found, unreadable = read_all(project_root)
+    if unreadable:
+        raise unreadable[0].problem
+    return found
 
 
 def get(project_root: Path, name_or_path: str | Path) -> Pointer:
-    """The pointer of a dataset by its name, its data's path or its own file's. NotRecorded where there is none."""
+    """The pointer of a dataset by its name, its data's path or its own file's. NotRecorded where there is
+    none, DataError where it cannot be read."""
     text = str(name_or_path)
     place = (Path.cwd() / text.removesuffix(SUFFIX)).resolve()
     for base in (place, (project_root / text.removesuffix(SUFFIX)).resolve()):
         file = base.with_name(base.name + SUFFIX) if base.name else base
         if base.name and file.is_relative_to(project_root) and file.is_file():
             return read(file, project_root)
-    known = find_all(project_root)
+    known, unreadable = read_all(project_root)
     if text in known:
         return known[text]
+    for each in unreadable:
+        if each.name == text:
+            raise each.problem
     raise NotRecorded(
         f"no dataset {text!r} in this work tree",
         where=", ".join(known) or None,

@@ -13,6 +13,7 @@ from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.errors import NotRecorded, RemoteError
 from tricord.core.pointer import Pointer
 from tricord.project import datasets, pointers, reach, sharing
+from tricord.project.pointers import Unreadable
 from tricord.project.project import Project
 from tricord.project.reach import Policy
 from tricord.project.sharing import Learned
@@ -51,6 +52,8 @@ class Pushed:
     sent: Sent
     items: int
     mended: tuple[str, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    """Pointers that name no version, as one in conflict: what they are of did not go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class Pulled:
     items: tuple[Item, ...]
     fetched: Fetched
     learned: Learned = field(default_factory=Learned)
+    unreadable: tuple[Unreadable, ...] = ()
+    """Pointers that name no version: what they are of did not come."""
 
 
 def open_remote(project: Project, name: str | None = None) -> Remote:
@@ -121,14 +126,16 @@ def push(
     record = sharing.record_of(project, _refs_of(project, items, what), _with_needs(project, items))
     if before is not None:
         records.join(before, record)  # a conflict is told before anything is sent
+    unreadable = () if what or runs else tuple(pointers.read_all(project.root)[1])
     if not record.held:
-        return Pushed(there.where, (), Sent(), 0)
+        return Pushed(there.where, (), Sent(), 0, unreadable=unreadable)
     mended = mending.repair(there, watch) if repair else Examined()
     sent = sending.send(there, project.store, sorted(record.held), watch)
     records.update(there.backend, record, seen)
     known = before.held if before else frozenset[Digest]()
     new = tuple(item for item in items if item.digest not in known)
-    return Pushed(there.where, new, sent, len(items), (*mended.bad, *mended.unnamed))
+    bad = (*mended.bad, *mended.unnamed)
+    return Pushed(there.where, new, sent, len(items), bad, unreadable)
 
 
 def fetch(
@@ -161,7 +168,8 @@ def fetch(
         more = receiving.fetch(there, project.store, files, watch).check(there.where)
         fetched = Fetched(fetched.files + more.files, fetched.bytes + more.bytes)
     fetched = _with_content(project, there, items, fetched, watch)
-    return Pulled(there.where, tuple(items), fetched, learned)
+    unreadable = () if what or everything else tuple(pointers.read_all(project.root)[1])
+    return Pulled(there.where, tuple(items), fetched, learned, unreadable)
 
 
 def fetch_objects(
@@ -228,7 +236,7 @@ def _to_push(
             add(f"{run.name}: a record of its origin", digest)
     if what or runs:
         return list(items.values())
-    for name, pointer in pointers.find_all(project.root).items():
+    for name, pointer in pointers.read_all(project.root)[0].items():
         add(name, pointer.digest)
     for ref in sharing.shared_refs(project):
         add(_short(ref), project.ledger.ref(ref))
@@ -249,12 +257,13 @@ def _to_fetch(
         return _asked(project, what)
     items = {
         pointer.digest: Item(name, pointer.digest)
-        for name, pointer in pointers.find_all(project.root).items()
+        for name, pointer in pointers.read_all(project.root)[0].items()
     }
     held = record.held if record else frozenset[Digest]()
+    bare = not items
     for ref in sharing.shared_refs(project):
         digest = project.ledger.ref(ref)
-        datasets_too = not items and ref.endswith(f"@{datasets.LATEST}")
+        datasets_too = bare and ref.endswith(f"@{datasets.LATEST}")
         if (
             digest is not None
             and digest in held
@@ -280,7 +289,7 @@ def _asked(project: Project, what: Sequence[str]) -> list[Item]:
                 pointer, path = inside
                 items.append(Item(pointer.name, pointer.digest, (path,), word=pointer.name))
             else:
-                known = sorted({*pointers.find_all(project.root), *datasets.names(project)})[:8]
+                known = sorted({*pointers.read_all(project.root)[0], *datasets.names(project)})[:8]
                 raise NotRecorded(
                     f"nothing is named {word!r}, here or at the remote",
                     where=f"known: {', '.join(known) or 'nothing'}",
@@ -293,7 +302,7 @@ def _inside(project: Project, word: str) -> tuple[Pointer, str] | None:
     """The dataset of the work tree in whose folder a path lies, and the path within it."""
     for base in (Path.cwd(), project.root):
         place = Path(os.path.normpath(base / word))
-        for pointer in pointers.find_all(project.root).values():
+        for pointer in pointers.read_all(project.root)[0].values():
             data = project.root / pointer.path
             if place != data and place.is_relative_to(data):
                 return pointer, place.relative_to(data).as_posix()

@@ -86,6 +86,9 @@ def _list(project: Project, part: str) -> Answer:
                 *(escape(about.get(key, "")) for key in ("owner", "licence", "description")),
             )
         on.print(drawn)
+        for listed in found:
+            if listed.problem:
+                on.print(f"[red]✗[/] {escape(listed.name)}: {escape(str(listed.problem))}", soft_wrap=True)  # fmt: skip
 
     return Answer([listed.to_json() for listed in found], draw)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from tricord.cli import progress
 from tricord.cli.answer import Answer, count, size
+from tricord.cli.commands import push
 from tricord.core.artifact import short
 from tricord.project.project import Project
 from tricord.project.transfer import Pulled, fetch
@@ -40,7 +41,7 @@ def run(arguments: Namespace) -> Answer:
             theirs=arguments.theirs,
             watch=watch,
         )
-    return Answer(as_json(done), lambda on: draw(on, done))
+    return Answer(as_json(done), lambda on: draw(on, done), code=int(bool(done.unreadable)))
 
 
 def as_json(done: Pulled) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def as_json(done: Pulled) -> dict[str, Any]:
         "bytes": done.fetched.bytes,
         "moved": dict(done.learned.moved),
         "apart": {ref: list(ends) for ref, ends in done.learned.apart.items()},
+        "problems": push.problems(done.unreadable),
     }
 
 
@@ -67,6 +69,7 @@ def draw(on: Any, done: Pulled) -> None:
             markup=False,
             soft_wrap=True,
         )
+    push.draw_problems(on, done.unreadable)
     came = size(done.fetched.bytes)
     if done.fetched.files:
         text = f"{count(done.fetched.files, 'file')} came, {came}"

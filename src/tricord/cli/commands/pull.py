@@ -36,20 +36,21 @@ def run(arguments: Namespace) -> Answer:
         )
         brought = _lay_out(project, arguments, done, watch)
     data = fetching.as_json(done) | {"checked_out": [_row(each) for each in brought]}
-    failed = [each.problem for each in brought if each.problem is not None]
+    told = {each.path for each in done.unreadable}
+    failed = [each for each in brought if each.problem is not None]
 
     def draw(on: Any) -> None:
         fetching.draw(on, done)
         for each in brought:
-            if each.problem is None and (each.written or each.removed):
+            if each.problem is not None and each.path not in told:
+                on.print(f"✗ {each.name}: {each.problem}", markup=False, soft_wrap=True)
+            elif each.problem is None and (each.written or each.removed):
                 on.print(
                     f"{each.path}: {count(each.written, 'file')} written, {each.removed} removed",
                     markup=False,
                 )
 
-    if failed:
-        raise failed[0]
-    return Answer(data, draw)
+    return Answer(data, draw, code=int(bool(failed or done.unreadable)))
 
 
 def _lay_out(project: Project, arguments: Namespace, done: Pulled, watch: Any) -> list[Brought]:

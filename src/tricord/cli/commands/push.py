@@ -1,11 +1,13 @@
 """`tricord push`: bring content, and what is known about it, to a remote."""
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from typing import Any
 
 from tricord.cli import progress
 from tricord.cli.answer import Answer, count, size
 from tricord.core.artifact import short
+from tricord.project.pointers import Unreadable
 from tricord.project.project import Project
 from tricord.project.transfer import push
 
@@ -64,6 +66,7 @@ def run(arguments: Namespace) -> Answer:
             "files": done.sent.files,
         },
         "mended": list(done.mended),
+        "problems": problems(done.unreadable),
     }
 
     def draw(on: Any) -> None:
@@ -71,6 +74,7 @@ def run(arguments: Namespace) -> Answer:
             on.print(f"mended there: {place}", markup=False)
         for item in done.new:
             on.print(f"{item.name}  {short(item.digest)}", markup=False)
+        draw_problems(on, done.unreadable)
         if done.items == 0:
             on.print("nothing to push yet\n  next: tricord add PATH")
             return
@@ -83,4 +87,23 @@ def run(arguments: Namespace) -> Answer:
             soft_wrap=True,
         )
 
-    return Answer(data, draw)
+    return Answer(data, draw, code=int(bool(done.unreadable)))
+
+
+def problems(unreadable: Sequence[Unreadable]) -> list[dict[str, Any]]:
+    """Pointers that name no version, the same wherever a command had to leave some out."""
+    return [
+        {
+            "name": each.name,
+            "path": each.path,
+            "error": each.problem.what,
+            "next": each.problem.hint,
+        }
+        for each in unreadable
+    ]
+
+
+def draw_problems(on: Any, unreadable: Sequence[Unreadable]) -> None:
+    """The same for people."""
+    for each in unreadable:
+        on.print(f"✗ {each.name}: {each.problem}", markup=False, soft_wrap=True)
