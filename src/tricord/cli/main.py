@@ -142,20 +142,16 @@ def _parser(words: Sequence[str]) -> "tuple[ArgumentParser, str | None]":
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, prog="tricord"
     )
-    for name in COMMANDS:
-        if name == chosen:
-            module = import_module(f"tricord.cli.commands.{name}")
-            own = commands.add_parser(
-                name,
-                description=COMMANDS[name],
-                epilog=f"example:\n  {module.EXAMPLE}",
-                formatter_class=argparse.RawDescriptionHelpFormatter,
-            )
-            module.arguments(own)
-            own.add_argument("--json", action="store_true", help="answer in JSON")
-            own.add_argument("--project", metavar="DIR", help="the project (default: this folder)")
-        else:
-            commands.add_parser(name)
+    module = import_module(f"tricord.cli.commands.{chosen}")
+    own = commands.add_parser(
+        chosen,
+        description=COMMANDS[chosen],
+        epilog=f"example:\n  {module.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.arguments(own)
+    own.add_argument("--json", action="store_true", help="answer in JSON")
+    own.add_argument("--project", metavar="DIR", help="the project (default: this folder)")
     return parser, chosen
 
 

@@ -4,7 +4,6 @@ One file, `tricord.toml` at the project's root, or `[tool.tricord]` in pyproject
 exists is declared here, once. A secret is written as "env:NAME" and read from that variable.
 """
 
-import difflib
 import json
 import os
 import re
@@ -192,6 +191,8 @@ def _add_remote(
             f"{key!r} is no table", where=where, hint="write [remote.NAME], then url = …"
         )
     if last not in REMOTE_KEYS:
+        import difflib
+
         near = difflib.get_close_matches(last, REMOTE_KEYS, n=1, cutoff=0.5)
         raise ConfigError(
             f"unknown key {last!r} of remote {name!r}"
@@ -255,6 +256,8 @@ def _secret(key: str, value: Any, environment: Mapping[str, str], where: str) ->
 def _typed(key: str, value: Any, origin: str, where: str) -> Value:
     setting = _BY_KEY.get(key)
     if setting is None:
+        import difflib
+
         near = difflib.get_close_matches(key, _BY_KEY, n=1, cutoff=0.5)
         raise ConfigError(
             f"unknown setting {key!r}" + (f": did you mean {near[0]!r}?" if near else ""),

@@ -1,6 +1,5 @@
 """The journal: events in a gapless hash chain, and the rows that follow from each. Pure functions."""
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -39,6 +38,8 @@ def chained(
     >>> chained(START, 1, EventType.ALERT_RAISED, "delay", 0.0, {}).chain[:12]
     '0a8bd4bb13c6'
     """
+    import hashlib  # loads OpenSSL, which readers of the ledger do without
+
     content = canonical.encode([seq, str(type), subject, when, body])
     digest = hashlib.sha256(bytes.fromhex(chain) + content).hexdigest()
     return Event(seq, type, subject, when, body, digest)

@@ -1,14 +1,13 @@
 """Is the process that started a run still at work? Guarded against recycled process numbers."""
 
 import os
-import socket
 from functools import cache
 from pathlib import Path
 
 
 @cache
 def this_host() -> str:
-    return socket.gethostname()
+    return os.uname().nodename
 
 
 def token(pid: int) -> str:

@@ -1,7 +1,5 @@
 """What Git says of the project: commit, whether the work tree differs, who works here."""
 
-import getpass
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,6 +30,8 @@ def user(root: Path) -> str:
     name = _git(root, "config", "user.name")
     if name:
         return name
+    import getpass
+
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container without an entry for this user id
@@ -57,6 +57,8 @@ def is_elsewhere(root: Path, path: str) -> bool:
 
 
 def _git(root: Path, *arguments: str) -> str:
+    import subprocess  # slow to load, and a look at the data needs no Git
+
     try:
         done = subprocess.run(
             ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False

@@ -4,8 +4,6 @@ import contextlib
 import fcntl
 import os
 import shutil
-import socket
-import tempfile
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -234,6 +232,8 @@ class Project:
         the lock of all of them keeps a sweep away until it is held.
         """
         with self._scratch_lock(fcntl.LOCK_SH):
+            import tempfile
+
             folder = Path(tempfile.mkdtemp(dir=self.folder / "scratch"))
             lock = (folder / ".lock").open("w")
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -284,7 +284,7 @@ class Project:
             commit=self._git.commit,
             dirty=self._git.dirty,
             lock=self._lock,
-            host=socket.gethostname(),
+            host=os.uname().nodename,
             actor=self.actor,
             pid=os.getpid(),
         )

@@ -4,7 +4,6 @@ import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -171,6 +170,8 @@ def _copied(source: int, target: int, told: Callable[[int], None]) -> Digest:
         told(os.fstat(source).st_size)
         return digests.of_descriptor(target)
     hasher = blake3(max_threads=blake3.AUTO)
+    from concurrent.futures import ThreadPoolExecutor  # slow to load, and most files are small
+
     with ThreadPoolExecutor(1, thread_name_prefix="copy") as pool:
         waiting = pool.submit(os.read, source, 4 << 20)
         while block := waiting.result():

@@ -4,16 +4,15 @@ Xia et al.: FastCDC, a fast and efficient content-defined chunking approach (USE
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
-from pyfastcdc import FastCDC
+if TYPE_CHECKING:
+    from pyfastcdc import FastCDC
 
 SMALLEST, AVERAGE, LARGEST = 16 << 10, 64 << 10, 256 << 10
 BLOCK = 8 << 20
 """Bytes that a reader hands over at a time."""
-_CUTTER = FastCDC(min_size=SMALLEST, avg_size=AVERAGE, max_size=LARGEST)
-
-
 ZEROS = bytes(LARGEST)
 """A cut begins anew at each boundary, so where this much is zero the next chunk is this, unlooked at."""
 _FEW = bytes(64)
@@ -68,12 +67,19 @@ def _cut(held: memoryview, last: int) -> tuple[list[int], int]:
             lengths.append(LARGEST)
             done += LARGEST
             continue
-        for chunk in _CUTTER.cut_buf(held[done:]):
+        for chunk in _cutter().cut_buf(held[done:]):
             lengths.append(chunk.length)
             done += chunk.length
             if done > last or _begins_empty(held, done):
                 break
     return lengths, done
+
+
+@cache
+def _cutter() -> "FastCDC":
+    from pyfastcdc import FastCDC  # what only looks at small files need not wait for it
+
+    return FastCDC(min_size=SMALLEST, avg_size=AVERAGE, max_size=LARGEST)
 
 
 def _begins_empty(held: memoryview, start: int) -> bool:

@@ -4,8 +4,8 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tricord.core.artifact import Digest, short
 from tricord.core.errors import DataError, ObjectCorrupt, StoreError
@@ -26,6 +26,9 @@ from tricord.store.writing import (
     place_of,
     touch,
 )
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _BATCH = 1000
 """Files that are looked up together."""
@@ -56,7 +59,7 @@ class Ingest:
         self._prefixes: set[str] | None = None
         self._writer: pack.PackWriter | None = None
         self._lists: list[tuple[Shape, Digest, bytes]] = []
-        self._finished: list[Future[pack.Pack]] = []
+        self._finished: list[Callable[[], pack.Pack]] = []
         self._pool: ThreadPoolExecutor | None = None
 
     # -- what is added -----------------------------------------------------------------------
@@ -180,7 +183,7 @@ class Ingest:
             for shape, digest, data in self._lists:
                 self._open_writer().add(shape, digest, data)
             self._rotate(always=True)
-            finished = [future.result() for future in self._finished]
+            finished = [result() for result in self._finished]
             objects = [
                 (kept, place_of(self._objects, d)) for d, kept in self._plain.items() if kept
             ]
@@ -398,13 +401,14 @@ class Ingest:
             return
         self._writer = None
         if always and not self._finished:
-            done: Future[pack.Pack] = Future()
-            done.set_result(writer.finish())
-            self._finished.append(done)
+            done = writer.finish()
+            self._finished.append(lambda: done)
             return
         if self._pool is None:
+            from concurrent.futures import ThreadPoolExecutor  # slow to load, and seldom needed
+
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="packs")
-        self._finished.append(self._pool.submit(writer.finish))
+        self._finished.append(self._pool.submit(writer.finish).result)
 
 
 def _read(descriptor: int, path: Path, size: int) -> bytes:

@@ -2,11 +2,9 @@
 
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import zstandard
 from blake3 import blake3
 
 from tricord.core.artifact import Digest
@@ -17,6 +15,9 @@ from tricord.store.clone import reflink
 from tricord.store.digest import of_bytes
 from tricord.store.faults import in_source
 from tricord.store.recipe import Part
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
 
 _PROBE = 2 << 20
 """Bytes that are read at each of five places to see what a file is like."""
@@ -65,6 +66,8 @@ def sample(descriptor: int, size: int) -> list[bytes]:
 
 def shrinks(samples: Sequence[bytes]) -> bool:
     """Whether compression saves a twentieth of these, so that it is worth the time for all of the file."""
+    import zstandard
+
     compressor = zstandard.ZstdCompressor(level=1)
     some = samples[:: max(1, len(samples) // _FEW)]
     return sum(len(compressor.compress(chunk)) for chunk in some) * 20 <= sum(map(len, some)) * 19
@@ -116,7 +119,7 @@ def _finished(path: Path, source: int, target: int | None, told: Callable[[int],
     hasher = Hasher()
     parts: list[Part] = []
     size = 0
-    with ThreadPoolExecutor(1, thread_name_prefix="copy") as writer:
+    with _thread("copy") as writer:
         written = writer.submit(lambda: None)
         for region, names in hashed(source, hasher):
             written.result()
@@ -149,8 +152,14 @@ def _blocks(descriptor: int) -> Iterator[bytes]:
 
 def _ahead(regions: Iterator[Region]) -> Generator[Region]:
     """The same; another thread makes the next one while this one is worked on."""
-    with ThreadPoolExecutor(1, thread_name_prefix="cut") as pool:
+    with _thread("cut") as pool:
         waiting = pool.submit(next, regions, None)
         while (region := waiting.result()) is not None:
             waiting = pool.submit(next, regions, None)
             yield region
+
+
+def _thread(name: str) -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # slow to load, and most files are small
+
+    return ThreadPoolExecutor(1, thread_name_prefix=name)

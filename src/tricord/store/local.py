@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from tricord.core.artifact import Digest, parse_digest, short
 from tricord.core.errors import DataError, StoreError
-from tricord.store import checking, listing, writing
 from tricord.store import digest as digests
+from tricord.store import listing, writing
 from tricord.store import tree as trees
 from tricord.store.checkout import Writer, fill_any
 from tricord.store.faults import in_store
@@ -213,6 +213,8 @@ class LocalStore:
 
     def verify(self) -> Iterator[tuple[Digest | None, str]]:
         """Read everything; yield each object that is not what its digest says (None: a pack or the index), with what is wrong."""
+        from tricord.store import checking  # all of it, for the one call that reads everything
+
         for problem in checking.problems(self):
             yield problem.digest, problem.what
 

@@ -8,7 +8,6 @@ from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
 
-import zstandard
 from blake3 import blake3
 
 from tricord.core import files
@@ -72,6 +71,8 @@ class PackWriter:
         self._weight = 0
         self._offset = len(MAGIC)
         self._vain = 0
+        import zstandard  # slow to load, and not needed to look at what is there
+
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)
 
     @property
@@ -183,6 +184,8 @@ def decode(row: Row, stored: bytes | memoryview) -> bytes:
     """
     data = b"" if row.compressed else bytes(stored)
     if row.compressed:
+        import zstandard
+
         try:
             if (
                 zstandard.frame_content_size(stored) != row.size

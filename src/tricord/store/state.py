@@ -12,7 +12,6 @@ a later time of change, which no program can set back.
 import os
 import sqlite3
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,6 +109,8 @@ class State:
     def now(self) -> int:
         """The present in ns, by the clock of the file system and by our own, whichever is earlier:
         to be asked *before* files are read, and given to `record`."""
+        import tempfile  # slow to load, and not needed where nothing changed
+
         here = time.time_ns()
         with suppress(OSError), tempfile.TemporaryFile(dir=self.path.parent) as probe:
             here = min(here, os.fstat(probe.fileno()).st_mtime_ns)
