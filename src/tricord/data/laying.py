@@ -20,6 +20,7 @@ from tricord.core.errors import DataError, ObjectMissing
 from tricord.data import seeing
 from tricord.data.seeing import WHOLE, Seen, Sight
 from tricord.project.project import Project
+from tricord.store.index import Place
 from tricord.store.local import LocalStore
 from tricord.store.progress import Watch, quiet
 from tricord.store.state import Mark
@@ -46,6 +47,8 @@ class Plan:
     same: int
     sight: Sight
     part: bool
+    known: dict[Digest, Place] = field(default_factory=dict[Digest, Place])
+    """Where in the store small files are, once `missing` has looked."""
 
     @property
     def needs_anything(self) -> bool:
@@ -153,7 +156,12 @@ def _check_folders(place: Path, paths: Iterable[str]) -> None:
 
 def missing(store: LocalStore, plans: Iterable[Plan]) -> set[Digest]:
     """What the plans need and the store has not."""
-    return store.missing({entry.digest for plan in plans for entry, _ in plan.write})
+    absent: set[Digest] = set()
+    for plan in plans:
+        found, lost = store.reader.locate({entry.digest for entry, _ in plan.write})
+        plan.known.update(found)
+        absent |= lost
+    return absent
 
 
 def lay(project: Project, plan: Plan, *, link: str, watch: Watch = quiet) -> Laid:
@@ -162,8 +170,8 @@ def lay(project: Project, plan: Plan, *, link: str, watch: Watch = quiet) -> Lai
     if not plan.needs_anything:
         return done
     with _writing(plan.place), _area(project, plan.place) as area:
-        staged = _stage(project, plan, area, link, watch)
-        marks = [seeing.mark_at(path) for path in staged]
+        staged, made = _stage(project, plan, area, link, watch)
+        marks: list[Mark | None] = [*made]
         _remove(project, plan, done)
         if _whole(plan) and _appear(area / "whole", plan.place):
             done.written = len(plan.write)
@@ -273,14 +281,19 @@ def _area(project: Project, place: Path) -> Generator[Path]:
         yield Path(other)
 
 
-def _stage(project: Project, plan: Plan, area: Path, link: str, watch: Watch) -> list[Path]:
-    if _whole(plan):
-        staged = [area / "whole" / entry.path for entry, _ in plan.write]
+def _stage(
+    project: Project, plan: Plan, area: Path, link: str, watch: Watch
+) -> tuple[list[str], list[Mark]]:
+    """Write what the plan says into the area: where each file now is, and its mark."""
+    if not _whole(plan):
+        staged = [f"{area}/{number}" for number in range(len(plan.write))]
+    elif [entry.path for entry, _ in plan.write] == [WHOLE]:
+        staged = [f"{area}/whole"]
     else:
-        staged = [area / str(number) for number in range(len(plan.write))]
+        staged = [f"{area}/whole/{entry.path}" for entry, _ in plan.write]
     files = [(entry, path) for (entry, _), path in zip(plan.write, staged, strict=True)]
-    project.store.write_files(files, link=link, fresh=True, watch=watch)
-    return staged
+    marks = project.store.write_files(files, known=plan.known, link=link, fresh=True, watch=watch)
+    return staged, marks
 
 
 def _appear(built: Path, place: Path) -> bool:
@@ -295,11 +308,11 @@ def _appear(built: Path, place: Path) -> bool:
     return True
 
 
-def _move(project: Project, plan: Plan, staged: Sequence[Path], done: Laid) -> list[Mark | None]:
+def _move(project: Project, plan: Plan, staged: Sequence[str], done: Laid) -> list[Mark | None]:
     """Give each built file its place, unless something else came there; the marks that they then have."""
     marks: list[Mark | None] = []
     folders: dict[Path, bool] = {}
-    for (entry, seen), built in zip(plan.write, staged, strict=True):
+    for (entry, seen), built in zip(plan.write, map(Path, staged), strict=True):
         target = plan.place / entry.path if entry.path else plan.place
         if target.parent not in folders:
             folders[target.parent] = _make_folder(project.root, target.parent)

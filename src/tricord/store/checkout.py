@@ -21,9 +21,11 @@ from tricord.store.pack import Shape
 from tricord.store.progress import Watch
 from tricord.store.reading import Reader, corrupt
 from tricord.store.recipe import Part
+from tricord.store.state import Mark, mark_of
 from tricord.store.tree import Entry
 from tricord.store.views import make_view, view
 
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 LINKS = ("auto", "reflink", "hardlink", "copy")
 
 
@@ -40,51 +42,54 @@ class Writer:
         self._made: set[str] = set()
         self._tag = f".{os.urandom(6).hex()}.tmp"
 
-    def write(self, files: Sequence[tuple[Entry, Path]]) -> None:
-        """Write them all. ObjectMissing before anything is written; ObjectCorrupt, StorageFull, StoreError."""
-        targets: defaultdict[Digest, list[tuple[Entry, Path]]] = defaultdict(list)
-        for entry, path in files:
-            targets[entry.digest].append((entry, path))
-        places = self._reader.places(targets, Shape.FILE)
-        large = [digest for digest in targets if digest not in places]
+    def write(
+        self, files: Sequence[tuple[Entry, str]], known: Mapping[Digest, Place]
+    ) -> list[Mark]:
+        """Write them all; the marks that the files then have. `known` are places that were looked up
+        just now. ObjectMissing before anything is written; ObjectCorrupt, StorageFull, StoreError."""
+        targets: defaultdict[Digest, list[int]] = defaultdict(list)
+        for number, (entry, _) in enumerate(files):
+            targets[entry.digest].append(number)
+        places = {digest: known[digest] for digest in targets if digest in known}
+        rest = [digest for digest in targets if digest not in places]
+        places |= self._reader.places(rest, Shape.FILE)
+        large = [digest for digest in rest if digest not in places]
         for digest in self._reader.missing(large):
-            raise self._reader.lost(digest, f"for {targets[digest][0][1]}")
-        for path in {os.path.dirname(path) for _, path in files}:  # noqa: PTH120
-            if path not in self._made:
-                with in_store(Path(path)):
-                    os.makedirs(path, exist_ok=True)  # noqa: PTH103
-                self._made.add(path)
+            raise self._reader.lost(digest, f"for {files[targets[digest][0]][1]}")
+        for folder in {path.rpartition("/")[0] for _, path in files} - self._made:
+            with in_store(Path(folder)):
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            self._made.add(folder)
         if self._link == "hardlink":
-            for digest, some in targets.items():
-                self._link_all(digest, some)
-            return
-        self._write_small(places, targets)
-        for digest in large:
-            for entry, path in targets[digest]:
-                self._write_large(digest, entry, path)
-
-    def _write_small(
-        self,
-        places: Mapping[Digest, Place],
-        targets: Mapping[Digest, Sequence[tuple[Entry, Path]]],
-    ) -> None:
+            for digest, numbers in targets.items():
+                self._link_all(digest, [files[number] for number in numbers])
+            return [mark_of(os.stat(path)) for _, path in files]  # noqa: PTH116
+        marks: dict[int, Mark] = {}
         for place, data in self._reader.many(places.values()):
-            some = targets[place.row.digest]
-            for entry, path in some:
-                self._put(path, entry, partial(write_all, data=data))
-            self._watch(len(data) * len(some), len(some), some[0][1].name)
+            for number in targets[place.row.digest]:
+                entry, path = files[number]
+                marks[number] = self._put_small(path, entry, data)
+                self._watch(len(data), 1, path.rpartition("/")[2])
+        for digest in large:
+            for number in targets[digest]:
+                entry, path = files[number]
+                marks[number] = self._write_large(digest, entry, path)
+        return [marks[number] for number in range(len(files))]
 
-    def _write_large(self, digest: Digest, entry: Entry, path: Path) -> None:
+    def _write_large(self, digest: Digest, entry: Entry, path: str) -> Mark:
+        label = path.rpartition("/")[2]
+
         def fill(target: int) -> None:
-            fill_large(self._reader, digest, target, self._told(path.name))
+            fill_large(self._reader, digest, target, self._told(label))
 
-        self._put(path, entry, fill)
-        self._watch(0, 1, path.name)
+        mark = self._put(path, entry, fill)
+        self._watch(0, 1, label)
+        return mark
 
     def _told(self, label: str) -> Callable[[int], None]:
         return lambda done: self._watch(done, 0, label)
 
-    def _link_all(self, digest: Digest, some: Sequence[tuple[Entry, Path]]) -> None:
+    def _link_all(self, digest: Digest, some: Sequence[tuple[Entry, str]]) -> None:
         root = self._reader.root
         for entry, path in some:
             seen = view(root, digest, entry.size)
@@ -92,13 +97,13 @@ class Writer:
                 seen = make_view(
                     root, digest, lambda target: fill_any(self._reader, digest, target)
                 )
-            if entry.executable or not self._linked(seen, path):
+            if entry.executable or not self._linked(seen, Path(path)):
                 self._put(path, entry, lambda target: fill_any(self._reader, digest, target))
-            self._watch(entry.size, 1, path.name)
+            self._watch(entry.size, 1, path.rpartition("/")[2])
 
     def _linked(self, source: Path, path: Path) -> bool:
         """Make `path` another name of a view; False where that cannot be (another file system, too many links)."""
-        temporary = Path(self._temporary(path)) if self._replace else path
+        temporary = Path(self._temporary(str(path))) if self._replace else path
         try:
             os.link(source, temporary)
         except OSError:
@@ -107,14 +112,32 @@ class Writer:
             self._settle(temporary, path)
         return True
 
-    def _put(self, path: Path, entry: Entry, fill: Callable[[int], None]) -> None:
-        temporary = self._temporary(path) if self._replace else str(path)
+    def _put_small(self, path: str, entry: Entry, data: bytes) -> Mark:
+        """As `_put`; for the many, so with as few calls as can be."""
+        if self._replace:
+            return self._put(path, entry, partial(write_all, data=data))
+        try:
+            target = os.open(path, _NEW, 0o777 if entry.executable else 0o666)
+            try:
+                if os.write(target, data) < len(data):
+                    os.lseek(target, 0, os.SEEK_SET)
+                    write_all(target, data)
+                return mark_of(os.fstat(target))
+            finally:
+                os.close(target)
+        except OSError:
+            with in_store(Path(path)):
+                raise
+
+    def _put(self, path: str, entry: Entry, fill: Callable[[int], None]) -> Mark:
+        temporary = self._temporary(path) if self._replace else path
         mode = 0o777 if entry.executable else 0o666  # less the process's umask
-        with in_store(path):
-            target = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with in_store(Path(path)):
+            target = os.open(temporary, _NEW, mode)
             try:
                 try:
                     fill(target)
+                    mark = mark_of(os.fstat(target))
                 finally:
                     os.close(target)
                 if self._replace:
@@ -122,9 +145,10 @@ class Writer:
             except BaseException:
                 Path(temporary).unlink(missing_ok=True)
                 raise
+        return mark
 
-    def _temporary(self, path: Path) -> str:
-        return f"{os.path.dirname(path)}/.{threading.get_ident():x}{self._tag}"  # noqa: PTH120
+    def _temporary(self, path: str) -> str:
+        return f"{path.rpartition('/')[0]}/.{threading.get_ident():x}{self._tag}"
 
     def _settle(self, temporary: Path, path: Path) -> None:
         try:

@@ -14,11 +14,12 @@ from tricord.store import listing, writing
 from tricord.store import tree as trees
 from tricord.store.checkout import Writer, fill_any
 from tricord.store.faults import in_store
-from tricord.store.index import Index
+from tricord.store.index import Index, Place
 from tricord.store.ingest import Ingest
 from tricord.store.pack import Shape
 from tricord.store.progress import Watch, quiet
 from tricord.store.reading import Reader, corrupt
+from tricord.store.state import Mark
 from tricord.store.views import make_view, view
 
 _AT_ONCE = 10_000
@@ -239,12 +240,12 @@ class LocalStore:
                 entries = self.entries(digest)
                 with in_store(building):
                     building.mkdir()
-                writer.write([(entry, building / entry.path) for entry in entries])
+                writer.write([(entry, f"{building}/{entry.path}") for entry in entries], {})
                 with in_store(target):
                     building.rename(target)  # fails on a file, and on a folder that is not empty
             else:
                 entry = trees.Entry(target.name, digest, self._file_size(digest), executable=False)
-                writer.write([(entry, building)])
+                writer.write([(entry, str(building))], {})
                 with in_store(target):
                     _move_file(building, target)
         except StoreError as error:
@@ -259,12 +260,13 @@ class LocalStore:
 
     def write_files(
         self,
-        files: Iterable[tuple[trees.Entry, Path]],
+        files: Iterable[tuple[trees.Entry, Path | str]],
         *,
+        known: Mapping[Digest, Place] | None = None,
         link: str = "auto",
         fresh: bool = False,
         watch: Watch = quiet,
-    ) -> None:
+    ) -> list[Mark]:
         """Write many files to places of their own: each appears whole and replaces what was there.
 
         With `fresh` they are in a folder that nobody else looks at yet, where nothing is: they are written
@@ -272,10 +274,15 @@ class LocalStore:
 
         `link`: "reflink" or "copy" make files of their own; "hardlink" makes read-only ones that share
         their bytes with a view, never with what the store relies on; "auto" takes the reflink where the file
-        system has it. Parent folders are made. ObjectMissing before anything is written; ObjectCorrupt, StorageFull.
+        system has it. Parent folders are made. `known` are places that `reader.locate` gave. The answer are the marks
+        that the files have where they were written: without `fresh` a rename comes after, which may set the time of
+        change. ObjectMissing before anything is written; ObjectCorrupt, StorageFull.
         """
         writer = Writer(self.reader, link=link, replace=not fresh, watch=watch)
-        writer.write([(entry, path.absolute()) for entry, path in files])
+        here = Path.cwd()
+        return writer.write(
+            [(entry, os.path.join(here, path)) for entry, path in files], known or {}
+        )  # noqa: PTH118
 
     # -- within ------------------------------------------------------------------------------
 

@@ -5,11 +5,12 @@ import os
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
-from tricord.core.artifact import Digest, parse_digest, short
+from tricord.core.artifact import Digest, check_digests, short
 from tricord.core.errors import ObjectCorrupt, ObjectMissing
 from tricord.store import digest as digests
 from tricord.store import pack, recipe
@@ -21,6 +22,8 @@ from tricord.store.writing import pack_of, place_of
 
 _TOGETHER = 128
 """Chunks that are in memory at once where a large file is read."""
+_MANY, _SAMPLE = 2000, 16
+"""So many blobs are looked for in the directories of the packs that have this many of them."""
 _TRIES = 4
 """How often a blob is looked for anew while a collection of waste moves it from pack to pack."""
 
@@ -38,12 +41,18 @@ class Reader:
 
     def missing(self, names: Iterable[Digest]) -> set[Digest]:
         """Of these, those that are neither a whole file nor a tree."""
-        rest = {parse_digest(name) for name in names}
-        for shape in (Shape.FILE, Shape.TREE):
-            rest -= self.places(rest, shape).keys()
+        return self.locate(names)[1]
+
+    def locate(self, names: Iterable[Digest]) -> tuple[dict[Digest, Place], set[Digest]]:
+        """Where the small files among them are, and those that are neither a whole file nor a tree."""
+        rest = set(names)
+        check_digests(list(rest))
+        small = self.places(rest, Shape.FILE)
+        rest -= small.keys()
+        rest -= self.places(rest, Shape.TREE).keys()
         rest = {name for name in rest if not self.plain(name) and not self.old_tree(name)}
         recipes = self.places(rest, Shape.RECIPE)
-        return {
+        return small, {
             name
             for name in rest
             if name not in recipes
@@ -67,7 +76,9 @@ class Reader:
         found: dict[Digest, Place] = {}
         gone: set[str] = set()
         for _ in range(_TRIES):
-            found = self.index.find_many(wanted, shape) if wanted else {}
+            found = self._from_directories(wanted, shape) if len(wanted) >= _MANY else {}
+            rest = [name for name in wanted if name not in found]
+            found |= self.index.find_many(rest, shape) if rest else {}
             gone = {name for name in {p.pack for p in found.values()} if not self._pack(name).exists()}  # fmt: skip
             if not gone:
                 return found
@@ -173,6 +184,23 @@ class Reader:
         )
 
     # -- within ------------------------------------------------------------------------------
+
+    def _from_directories(self, wanted: Sequence[Digest], shape: Shape) -> dict[Digest, Place]:
+        """Where many blobs are, as far as they lie together: what was added together does. Reading the
+        directories of a few packs is several times as fast as asking the index for each blob."""
+        found: dict[Digest, Place] = {}
+        some = wanted[:: len(wanted) // _SAMPLE]
+        rest = set(wanted)
+        for name in {place.pack for place in self.index.find_many(some, shape).values()}:
+            with suppress(OSError, ObjectCorrupt):  # the index is asked then
+                rows = pack.read_directory(self._pack(name), most=4 * len(rest))
+                found |= {
+                    row.digest: Place(name, row)
+                    for row in rows
+                    if row.digest in rest and row.shape == shape
+                }
+                rest -= found.keys()
+        return found
 
     def _pack(self, name: str) -> Path:
         return pack_of(self.root, name)

@@ -14,6 +14,7 @@ from tricord.data.checkout import checkout, checkout_all, target
 from tricord.data.versions import add
 from tricord.project import datasets
 from tricord.project.project import Project
+from tricord.store.state import Mark
 from tricord.store.tree import Entry
 
 Files = Mapping[str, str]
@@ -130,9 +131,10 @@ def test_a_file_that_is_edited_while_it_runs_stays(
 ) -> None:
     write_files = project.store.write_files
 
-    def edits(*arguments: Any, **options: Any) -> None:
-        write_files(*arguments, **options)
+    def edits(*arguments: Any, **options: Any) -> list[Mark]:
+        marks = write_files(*arguments, **options)
         put(place, {"a.csv": "edited just now", "sub": "and this, that would go"})
+        return marks
 
     with monkeypatch.context() as patch:
         patch.setattr(project.store, "write_files", edits)
@@ -148,9 +150,10 @@ def test_a_file_that_appears_while_it_runs_stays(
     write_files = project.store.write_files
     (place / "b.csv").unlink()
 
-    def edits(*arguments: Any, **options: Any) -> None:
-        write_files(*arguments, **options)
+    def edits(*arguments: Any, **options: Any) -> list[Mark]:
+        marks = write_files(*arguments, **options)
         put(place, {"b.csv": "came just now"})
+        return marks
 
     monkeypatch.setattr(project.store, "write_files", edits)
     with pytest.raises(DataError, match=r"b\.csv was changed"):
