@@ -1,7 +1,5 @@
 """Datasets of another Tricord project: a folder on this machine, or a Git repository cloned for the moment."""
 
-import os
-import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -137,19 +135,11 @@ def _clone(source: str, rev: str, target: Path) -> Path:
 
 
 def _git(folder: Path, source: str, *words: str) -> None:
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *words],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-        )
-    except OSError as error:
-        raise RemoteError("git is not installed", where=source, hint="apt install git") from error
-    if done.returncode:
-        told = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
+    said = git.ask(folder, *words, settings={"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"})
+    if said is None:
+        raise RemoteError("git is not installed", where=source, hint="apt install git")
+    if said.code:
+        told = said.error.splitlines()[-1:] or ["no reason given"]
         raise RemoteUnreachable(
             f"Git cannot bring it: {told[0]}", where=source, hint=f"git ls-remote {source}"
         )

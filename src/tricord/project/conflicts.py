@@ -2,13 +2,12 @@
 
 import os
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tricord.core.errors import DataError, NotRecorded
 from tricord.core.pointer import SUFFIX, Pointer, is_conflicted
-from tricord.project import pointers
+from tricord.project import git, pointers
 
 _OURS, _BASE, _MIDDLE, _THEIRS = "<" * 7, "|" * 7, "=" * 7, ">" * 7
 
@@ -62,7 +61,7 @@ def get(root: Path, name_or_path: str) -> Conflict:
 
 def mark_resolved(root: Path, file: Path) -> bool:
     """Tell Git that the conflict is solved as the file now stands (or is gone). False outside Git."""
-    return _git(root, "add", "-A", "--", str(file)) is not None
+    return _git(root, "--literal-pathspecs", "add", "-A", "--", str(file)) is not None
 
 
 def _unmerged(root: Path) -> dict[Path, dict[int, str]]:
@@ -130,8 +129,6 @@ def _blob(root: Path, blob: str) -> str:
 
 
 def _git(root: Path, *words: str) -> bytes | None:
-    try:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
-    except OSError:  # no git on this machine: the marks alone say
-        return None
-    return done.stdout if done.returncode == 0 else None
+    """What Git says; None where it fails or is not there: then the marks alone say."""
+    said = git.ask(root, *words)
+    return said.out if said and not said.code else None

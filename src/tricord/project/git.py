@@ -1,9 +1,30 @@
 """What Git says of the project: commit, whether the work tree differs, who works here."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 _NO_CODE = (":(exclude,glob)**/*.tricord", ":(exclude,glob)**/.gitignore")
+
+_LITERAL = "--literal-pathspecs"
+"""A name may hold the letters that patterns are made of."""
+_MISLEADING = frozenset({
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_IMPLICIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR",
+    "GIT_NAMESPACE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE",
+    "GIT_GRAFT_FILE", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+})  # fmt: skip
+
+
+class Said(NamedTuple):
+    """What Git answered: its exit code, what it wrote, and what it complained of."""
+
+    code: int
+    out: bytes
+    error: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +61,55 @@ def user(root: Path) -> str:
 
 def is_ignored(root: Path, path: str) -> bool:
     """True if Git leaves a file of the work tree out, by some `.gitignore`."""
-    return bool(_git(root, "check-ignore", "--", path))
+    # it takes names as they are, but for a colon at the beginning, and knows no --literal-pathspecs
+    said = ask(root, "check-ignore", "-q", "--", f"./{path}")
+    return said is not None and not said.code
 
 
 def is_tracked(root: Path, path: str) -> bool:
     """True if Git keeps a file, or any file below a folder."""
-    return bool(_git(root, "ls-files", "--", path))
+    return bool(_git(root, _LITERAL, "ls-files", "-z", "--", path))
 
 
 def is_elsewhere(root: Path, path: str) -> bool:
     """True if a commit of some branch, or of one before, has a file that this branch has not."""
-    literal = "--literal-pathspecs"  # a name may hold the letters that patterns are made of
-    if _git(root, literal, "ls-files", "--", path):
+    if is_tracked(root, path):
         return False
-    return bool(_git(root, literal, "log", "--all", "--reflog", "-1", "--format=%h", "--", path))
+    return bool(_git(root, _LITERAL, "log", "--all", "--reflog", "-1", "--format=%h", "--", path))
 
 
-def _git(root: Path, *arguments: str) -> str:
+def ask(
+    folder: Path, *words: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> Said | None:
+    """Run Git in a folder and wait for what it says; None where there is no Git on this machine.
+
+    `settings` are variables of its environment besides `environment()`. What it writes is bytes, as names
+    of files may be any.
+    """
     import subprocess  # slow to load, and a look at the data needs no Git
 
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+            ["git", "-C", str(folder), *words],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            env={**environment(), **settings},
         )
-    except OSError:  # no git on this machine: a project works without
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    except OSError:
+        return None
+    return Said(done.returncode, done.stdout, done.stderr.decode("utf-8", "replace").strip())
+
+
+def environment() -> dict[str, str]:
+    """The environment without what says which repository Git is to look at, or how it is to read paths.
+
+    Git sets some of it for its hooks, and what is asked there is about the project's own repository.
+    """
+    return {key: text for key, text in os.environ.items() if key not in _MISLEADING}
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What Git says; "" where it fails or is not there: a project works without."""
+    said = ask(root, *arguments)
+    return said.out.decode("utf-8", "replace").strip() if said and not said.code else ""

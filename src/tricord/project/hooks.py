@@ -8,13 +8,13 @@ The folder is the one that Git uses: that of the repository for all its work tre
 import os
 import shlex
 import stat
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tricord.core.errors import ProjectError
 from tricord.core.files import replace_bytes
+from tricord.project import git
 
 ALWAYS = ("post-checkout", "post-merge")
 PUSH = "pre-push"
@@ -92,14 +92,12 @@ def _places(root: Path) -> tuple[Path, str]:
 
 
 def _git(folder: Path, *asked: str) -> str:
-    command = ["git", "-C", str(folder), "rev-parse", *asked]
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except OSError as error:
-        raise ProjectError("there is no git on this machine", hint="install git") from error
-    if done.returncode:
+    said = git.ask(folder, "rev-parse", *asked)
+    if said is None:
+        raise ProjectError("there is no git on this machine", hint="install git")
+    if said.code:
         raise ProjectError("not in a Git work tree", where=str(folder), hint="git init")
-    return os.fsdecode(done.stdout.removesuffix(b"\n"))
+    return os.fsdecode(said.out.removesuffix(b"\n"))
 
 
 def _block(name: str, prefix: str) -> bytes:

@@ -5,7 +5,6 @@ that are read here is one.
 """
 
 import re
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import cast
 from tricord.core.artifact import Digest, Kind
 from tricord.core.errors import ObjectMissing, ProjectError
 from tricord.core.event import Event, EventType
-from tricord.project import pointers
+from tricord.project import git, pointers
 from tricord.project.neighbours import neighbours, opened
 from tricord.project.project import Project
 
@@ -184,20 +183,17 @@ def _in_git(root: Path) -> Iterator[Digest]:
 
 def _git(root: Path, *arguments: str, fine: tuple[int, ...] = (0,)) -> bytes:
     """What Git answers. ProjectError where it fails: then nobody knows what the branches need."""
-    try:
-        done = subprocess.run(
-            ["git", "-C", str(root), *arguments], capture_output=True, check=False
-        )
-    except OSError as error:
+    said = git.ask(root, *arguments)
+    if said is None:
         raise ProjectError(
-            f"Git cannot be run, so what its branches need is not known: {error.strerror}",
+            "Git cannot be run, so what its branches need is not known",
             where=str(root),
             hint="install git",
-        ) from error
-    if done.returncode not in fine:
+        )
+    if said.code not in fine:
         raise ProjectError(
-            f"Git cannot say what its branches need: {done.stderr.decode('utf-8', 'replace').strip()}",
+            f"Git cannot say what its branches need: {said.error}",
             where=str(root),
             hint=f"git -C {root} fsck",
         )
-    return done.stdout
+    return said.out

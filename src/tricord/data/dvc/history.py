@@ -10,6 +10,7 @@ from pathlib import Path
 from tricord.core.errors import DataError
 from tricord.data.dvc import files
 from tricord.data.dvc.files import Contents
+from tricord.project import git
 
 _NOT_ENTERED = frozenset({".git", ".dvc", ".tricord", ".venv", "node_modules", "__pycache__"})
 _LINE = "\x01%H%x00%ct%x00%an%x00%s"
@@ -108,11 +109,9 @@ def _tips(root: Path) -> Iterator[tuple[Commit, str, str]]:
 
 
 def _git(root: Path, *words: str) -> bytes:
-    try:
-        done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False)
-    except OSError:  # no git on this machine: then there is no history to read either
-        return b""
-    return done.stdout if done.returncode == 0 else b""
+    """What Git says; nothing where it fails or is not there: then there is no history to read either."""
+    said = git.ask(root, *words)
+    return said.out if said and not said.code else b""
 
 
 class _Blobs:
@@ -121,7 +120,9 @@ class _Blobs:
     def __init__(self, root: Path) -> None:
         command: Sequence[str] = ("git", "-C", str(root), "cat-file", "--batch")
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=git.environment()
+            )
         except OSError as error:
             raise DataError(
                 "git is not installed, and the history is Git's", hint="apt install git"
