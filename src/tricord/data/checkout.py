@@ -293,12 +293,41 @@ def leave(
     return Brought(name, path, Digest(""), removed=laid.removed, kept=kept)
 
 
-def _unsaved(pointer: Pointer, paths: Sequence[str]) -> DataError:
+def clear(
+    project: Project,
+    pointer: Pointer,
+    *,
+    also_saved: Sequence[Digest] = (),
+    force: bool = False,
+    anyway: str,
+) -> int:
+    """Remove all of a dataset's data, and say how many files that were; pointer and ref stay.
+
+    DataError, before anything is touched, where some of it is saved nowhere; `anyway` is the command
+    that removes it all the same.
+    """
+    versions = chain(also_saved, saved(project, pointer))
+    plan = laying.plan(project, project.root / pointer.path, {}, saved_in=versions, force=force)
+    hint = f"tricord add {pointer.path}, or {anyway}"
+    if plan.kept:
+        raise _unsaved(pointer, plan.kept, hint)
+    laid = laying.lay(project, plan, link="copy")
+    if laid.edited:
+        raise DataError(
+            f"{laid.edited[0]} was changed while {pointer.name} was being removed; it stays",
+            where=pointer.path,
+            hint=hint,
+        )
+    return laid.removed
+
+
+def _unsaved(pointer: Pointer, paths: Sequence[str], hint: str = "") -> DataError:
     shown = ", ".join(path or pointer.path for path in paths[:3]) + (" …" if paths[3:] else "")
     return DataError(
         f"{pointer.name} has changes that are saved nowhere: {shown}",
         where=pointer.path,
-        hint=f"tricord add {pointer.path}, or throw them away: tricord checkout {pointer.name} --force",
+        hint=hint
+        or f"tricord add {pointer.path}, or throw them away: tricord checkout {pointer.name} --force",
     )
 
 

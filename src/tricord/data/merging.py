@@ -8,7 +8,7 @@ from typing import Literal
 from tricord.core.artifact import Artifact, Digest, Kind, short
 from tricord.core.errors import DataError, ObjectMissing
 from tricord.core.pointer import Pointer
-from tricord.data import checkout, laying, leftovers, pointers
+from tricord.data import checkout, ignoring, laying, leftovers, pointers
 from tricord.data.checkout import Brought
 from tricord.data.seeing import WHOLE
 from tricord.project import conflicts
@@ -111,9 +111,9 @@ def resolve(
         pointer, merged = _merged(project, conflict, prefer)
     else:
         pointer = conflict.ours if how == "ours" else conflict.theirs
-    if pointer is None:
-        return _gone(project, conflict)
     place = conflict.file.relative_to(project.root).as_posix().removesuffix(pointers.SUFFIX)
+    if pointer is None:
+        return _gone(project, conflict, place, force)
     pointer = replace(pointer, path=place)
     known = [side.digest for side in _sides(conflict)]
     brought: Brought | None = None
@@ -206,16 +206,22 @@ def _put(project: Project, ours: Pointer, merged: Merged) -> tuple[Digest, int]:
     return digest, sum(entry.size for entry in merged.files.values())
 
 
-def _gone(project: Project, conflict: Conflict) -> Resolved:
-    """The side that was taken had deleted the dataset: so its data goes where all of it is saved."""
-    side = conflict.ours or conflict.theirs
+def _gone(project: Project, conflict: Conflict, place: str, force: bool) -> Resolved:
+    """The side that was taken had deleted the dataset: so its data goes, and its pointer after it.
+    DataError, and the conflict stays, where some of the data is saved nowhere."""
+    sides = _sides(conflict)
+    brought = None
+    if sides:
+        known = [each.digest for each in sides]
+        side = replace(sides[0], path=place)
+        gone = "ours" if conflict.ours is None else "theirs"
+        anyway = f"tricord resolve {side.name} --{gone} --force"
+        removed = checkout.clear(project, side, also_saved=known, force=force, anyway=anyway)
+        brought = Brought(side.name, place, Digest(""), removed=removed)
+    leftovers.forget(project, place)
+    ignoring.unhide(project.root, place)
     conflict.file.unlink(missing_ok=True)
     conflicts.mark_resolved(project.root, conflict.file)
-    brought = None
-    if side is not None:
-        known = [each.digest for each in _sides(conflict)]
-        brought = checkout.leave(project, side.name, side.path, also_saved=known)
-        leftovers.forget(project, side.path)
     return Resolved(conflict.name, None, brought)
 
 

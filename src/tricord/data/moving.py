@@ -60,24 +60,10 @@ def remove(project: Project, what: str, *, force: bool = False) -> Removed:
     DataError where the data has changes that are saved nowhere, unless `force`.
     """
     pointer = pointers.get(project.root, what)
-    versions = checkout.saved(project, pointer)
-    plan = laying.plan(project, project.root / pointer.path, {}, saved_in=versions, force=force)
-    if plan.kept:
-        shown = ", ".join(path or pointer.path for path in plan.kept[:3])
-        raise DataError(
-            f"{pointer.name} has changes that are saved nowhere: {shown}{' …' if plan.kept[3:] else ''}",
-            where=pointer.path,
-            hint=f"tricord add {pointer.path}, or tricord rm {pointer.name} --force",
-        )
-    laid = laying.lay(project, plan, link="copy")
-    if laid.edited:
-        raise DataError(
-            f"{laid.edited[0]} was changed while {pointer.name} was being removed; it stays",
-            where=pointer.path,
-            hint=f"tricord add {pointer.path}, or tricord rm {pointer.name} --force",
-        )
+    anyway = f"tricord rm {pointer.name} --force"
+    removed = checkout.clear(project, pointer, force=force, anyway=anyway)
     _forget(project, pointer, why=f"removed from {pointer.path}")
-    return Removed(pointer.name, pointer.path, laid.removed)
+    return Removed(pointer.name, pointer.path, removed)
 
 
 def untrack(project: Project, what: str) -> Removed:

@@ -1,5 +1,6 @@
 """Solving a conflict where content is not here, where work is unsaved, where the dataset is one file."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,3 +85,83 @@ def test_what_people_say_of_it_is_merged_too(
     assert done.pointer
     assert done.pointer.about == {"owner": "Ada", "licence": "CC0-1.0"}
     assert done.pointer.tags == {"good": sides[0].digest, "bad": sides[1].digest}
+
+
+@pytest.fixture
+def deleted(project: Project, monkeypatch: pytest.MonkeyPatch, git: Callable[..., str]) -> Path:
+    """The dataset `rows`, whose new version this branch has, while the branch merged in deleted it."""
+    monkeypatch.chdir(project.root)
+    root = project.root
+    git(root, "init", "-q", "-b", "main")
+    Path("rows").mkdir()
+    Path("rows/a").write_text("one")
+    add(project, Path("rows"))
+    Path("code.py").write_text("1")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "one")
+    git(root, "switch", "-qc", "other")
+    git(root, "rm", "-q", "rows.tricord")
+    git(root, "commit", "-qm", "gone")
+    git(root, "switch", "-q", "main")
+    Path("rows/a").write_text("two")
+    add(project, Path("rows"))
+    git(root, "commit", "-qam", "two")
+    git(root, "merge", "-q", "other", fails=True)
+    return root / "rows"
+
+
+def test_a_deletion_stops_at_unsaved_work(
+    project: Project, deleted: Path, git: Callable[..., str]
+) -> None:
+    (deleted / "a").write_text("my work")
+    with pytest.raises(DataError, match="saved nowhere: a") as caught:
+        resolve(project, "rows", "theirs")
+    assert "tricord resolve rows --theirs --force" in (caught.value.hint or "")
+    assert (deleted / "a").read_text() == "my work"
+    assert conflicts.get(project.root, "rows").theirs is None, "nothing of the conflict is solved"
+    assert Path(".gitignore").read_text() == "/rows\n"
+    done = resolve(project, "rows", "theirs", force=True)
+    assert done.brought
+    assert done.brought.removed == 1
+    assert not deleted.exists()
+    assert not Path(".gitignore").exists()
+    assert not git(project.root, "ls-files", "rows.tricord")
+
+
+def test_a_deletion_that_is_taken_removes_what_is_saved(project: Project, deleted: Path) -> None:
+    done = resolve(project, "rows", "theirs")
+    assert (done.pointer, done.brought and done.brought.removed) == (None, 1)
+    assert not deleted.exists()
+    assert not Path("rows.tricord").exists()
+    assert conflicts.find_all(project.root) == []
+
+
+def test_a_deletion_removes_the_data_beside_its_pointer_only(
+    project: Project, deleted: Path, git: Callable[..., str]
+) -> None:
+    """A folder may be moved with its pointers: where one stands counts, not the path in its text."""
+    root = project.root
+    git(root, "merge", "--abort")
+    git(root, "switch", "-qc", "moved")
+    Path("new").mkdir()
+    deleted.rename("new/rows")
+    git(root, "mv", "rows.tricord", "new/rows.tricord")
+    git(root, "commit", "-qm", "moved by hand")
+    git(root, "switch", "-qc", "gone")
+    git(root, "rm", "-q", "new/rows.tricord")
+    git(root, "commit", "-qm", "gone")
+    git(root, "switch", "-q", "moved")
+    Path("new/rows/a").write_text("three")
+    add(project, Path("new/rows"))
+    pointer = Path("new/rows.tricord")  # as a move by hand leaves it
+    pointer.write_text(pointer.read_text().replace('path = "new/rows"', 'path = "rows"'))
+    deleted.mkdir()
+    (deleted / "a").write_text("one")
+    add(project, deleted, name="others")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "another dataset where it was")
+    git(root, "merge", "-q", "gone", fails=True)
+    resolve(project, "rows", "theirs")
+    assert not Path("new/rows").exists()
+    assert (deleted / "a").read_text() == "one"
+    assert pointers.get(root, "others").path == "rows"

@@ -119,7 +119,8 @@ def _draw_done(on: Any, done: Resolved) -> None:
     from rich.markup import escape
 
     if done.pointer is None:
-        on.print(f"{escape(done.name)} is gone, as on the branch that deleted it")
+        files = count(done.brought.removed if done.brought else 0, "file")
+        on.print(f"{escape(done.name)} is gone, as on the branch that deleted it: {files} removed")
     elif done.brought:
         checkout.draw(on, done.brought)
     if done.absent:
