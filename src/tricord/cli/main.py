@@ -1,5 +1,6 @@
 """`tricord`: finds the command, imports only that one, shows its answer, turns errors into exit codes."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -48,12 +49,17 @@ COMMANDS = {
     "config": "every setting, its value and where it came from",
 }
 
+_THRESHOLDS = (20_000, 20, 20)
+"""New objects before rings of them are looked for: tens of thousands of rows are no rings."""
 OK, ERROR, USAGE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code (0, 1 error, 2 usage, 3 a verdict said no, 130 Ctrl-C)."""
-    words = sys.argv[1:] if words is None else list(words)
+    if words is None:  # a process of its own
+        gc.set_threshold(*_THRESHOLDS)
+        words = sys.argv[1:]
+    words = list(words)
     if words in (["--version"], ["-V"]):
         print(f"tricord {tricord.__version__}")
         return OK

@@ -279,10 +279,7 @@ class LocalStore:
         change. ObjectMissing before anything is written; ObjectCorrupt, StorageFull.
         """
         writer = Writer(self.reader, link=link, replace=not fresh, watch=watch)
-        here = Path.cwd()
-        return writer.write(
-            [(entry, os.path.join(here, path)) for entry, path in files], known or {}
-        )  # noqa: PTH118
+        return writer.write([(entry, _absolute(path)) for entry, path in files], known or {})
 
     # -- within ------------------------------------------------------------------------------
 
@@ -319,6 +316,11 @@ class LocalStore:
                     if part.digest not in given:
                         given.add(part.digest)
                         yield Shape.FILE, part.digest
+
+
+def _absolute(path: Path | str) -> str:
+    text = path if isinstance(path, str) else str(path)
+    return text if text.startswith("/") else str(Path(text).absolute())
 
 
 def _move_file(source: Path, target: Path) -> None:
