@@ -85,3 +85,32 @@ def test_what_people_read(ann: Person, capsys: pytest.CaptureFixture[str]) -> No
     assert "everything was here already" in capsys.readouterr().out
     assert main(["--project", str(ann.root), "push", "--remote", "nowhere"]) == 1
     assert "tricord remote add nowhere URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_a_project_of_any_name(
+    kind: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    url = str(tmp_path / "remote")
+    if kind == "bucket":
+        url = f"s3://{request.getfixturevalue('s3_bucket')}/Daten für alle"
+    ann = Person(tmp_path / "ann", capsys)
+    ann.root.mkdir()
+    ann.git("init", "-q", "-b", "main")
+    (ann.root / "tricord.toml").write_text(
+        f'[project]\nname = "Flüge nach Köln/Bonn"\n\n[remote.team]\nurl = "{url}"\n',
+        encoding="utf-8",
+    )
+    (ann.root / "abflüge.csv").write_text("flight,delay\nUA1,3\n")
+    ann.says("add", str(ann.root / "abflüge.csv"))
+    ann.git("add", "-A")
+    ann.git("commit", "-qm", "data")
+    assert [item["name"] for item in ann.says("push")["new"]] == ["abflüge"]
+    assert ann.says("push")["new"] == []
+
+    bea = Person(tmp_path / "bea und co", capsys)
+    ann.git("clone", "-q", str(ann.root), str(bea.root))
+    assert bea.says("pull")["files"] == 1
+    assert (bea.root / "abflüge.csv").read_text() == "flight,delay\nUA1,3\n"
+    assert [row["version"] for row in bea.says("log", "abflüge")] == [1]
+    assert bea.says("push")["new"] == []

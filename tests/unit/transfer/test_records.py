@@ -96,3 +96,25 @@ def test_many_who_write_at_once_lose_nothing() -> None:
 
 def test_going_back_to_an_earlier_version_is_something_new() -> None:
     assert joined(LATEST, steps(1, 2), steps(1, 2, 1)) == steps(1, 2, 1)
+
+
+def test_any_name_of_a_project_has_a_place_of_its_own_that_every_remote_can_bear() -> None:
+    names = (
+        "a/b",
+        "a b",
+        "a~2fb",
+        "../x",
+        "Flüge nach Köln",
+        "飛" * 80,
+        "飛" * 80 + "a",
+        "é",
+        "e\u0301",
+    )
+    places = [records.place(name) for name in names]
+    assert len({*places}) == len(names)
+    for place in places:
+        folder, _, rest = place.partition("/")
+        assert folder == records.FOLDER
+        assert len(rest) <= 140
+        assert set(rest) <= {*map(chr, range(33, 127))} - {"/", "\\"}
+        assert ".." not in rest

@@ -10,11 +10,14 @@ from tricord.core.artifact import Artifact, Digest, Kind, parse_digest, short
 from tricord.core.canonical import JSON
 from tricord.core.errors import ObjectMissing, RefConflict, RemoteError, TricordError
 from tricord.core.ref import Move, parse_ref
+from tricord.store.digest import of_bytes
 from tricord.store.remote.backend import Backend
 
 VERSION = "records/1"
 FOLDER = "records"
 _TRIES = 16
+_LONGEST = 135
+"""With `.json` the longest that a part of a name may be."""
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
@@ -97,12 +100,15 @@ def _artifact(digest: str, kind: str, form: str, size: int, meta: Mapping[str, J
 
 
 def place(project: str) -> str:
-    """Where a project's record is. Characters that a name cannot have are written as ~ and two digits.
+    """Where a project's record is. Characters that a name cannot have are written as ~ and two digits;
+    of a name that is too long then, the rest is a digest.
 
     >>> place("flights"), place("Flüge")
     ('records/flights.json', 'records/Fl~c3~bcge.json')
     """
     name = "".join(chr(each) if each in _PLAIN else f"~{each:02x}" for each in project.encode())
+    if len(name) > _LONGEST:
+        name = f"{name[: _LONGEST - 34]}~-{of_bytes(project.encode())[:32]}"
     return f"{FOLDER}/{name}.json"
 
 
