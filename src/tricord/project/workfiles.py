@@ -53,8 +53,10 @@ def store_path(
     known = state.get(place, mark)
     if known is not None and not store.missing([known]):
         return Stored(known, mark.size, 1, is_tree=False)
+    found = Found(path.name, str(path), mark)
     with store.ingest() as ingest:
-        digest = _add(ingest, [Found(path.name, str(path), mark)], watch)[0]
+        digest = _add(ingest, [found], watch)[0]
+        _unchanged(found)
     state.put(place, mark, digest, seen=seen)
     return Stored(digest, mark.size, 1, is_tree=False)
 
@@ -90,8 +92,9 @@ def _store_folder(
             digest = ingest.add_tree(_entries(scanned, known))
         for found in unknown:
             _unchanged(found)
-    workspace.remember(scanned, known, state, kept, seen)
-    note_tree(state, scanned, digest)
+    now = workspace.remember(scanned, known, state, kept, seen)
+    if now is not None:  # where that was not written, the note does not fit to what is kept
+        state.keep_tree(scanned.top, now, digest)
     return Stored(digest, scanned.size, len(scanned), is_tree=True)
 
 
@@ -105,9 +108,8 @@ def note_tree(state: State, scanned: Scan, digest: Digest) -> None:
 def _entries(scanned: Scan, known: Mapping[str, Digest]) -> list[Entry]:
     entries: list[Entry] = []
     for folder in scanned.folders:
-        for name, mark in zip(folder.names, folder.marks, strict=True):
-            path = folder.prefix + name
-            entries.append(Entry(path, known[path], mark.size, mark.executable))
+        for path, values in zip(folder.paths, folder.values(), strict=True):
+            entries.append(Entry(path, known[path], values[1], values[4]))
     return entries
 
 
@@ -118,9 +120,10 @@ def _read(ingest: Ingest, files: Sequence[Found], known: dict[str, Digest], watc
 
 
 def _add(ingest: Ingest, files: Sequence[Found], watch: Watch) -> list[Digest]:
-    sources = ingest.add_files([Path(found.absolute) for found in files], watch)
+    # once: `_unchanged` looks at them again when all have been read
+    sources = ingest.add_files([found.absolute for found in files], watch, once=True)
     for found, source in zip(files, sources, strict=True):
-        if tuple(source.mark[1:]) != tuple(found.mark[:4]):
+        if source.mark[1:] != found.mark[:4]:
             raise _changed(found)
     return [source.digest for source in sources]
 

@@ -81,11 +81,16 @@ class Ingest:
 
         DataError if it cannot be read, is no regular file, or changes meanwhile; StorageFull, StoreError.
         """
-        return self._add_files([path], quiet, consume=consume)[0]
+        return self._add_files([path], quiet, consume=consume, once=consume)[0]
 
-    def add_files(self, paths: Sequence[Path], watch: Watch = quiet) -> list[Source]:
-        """Add files' contents: the fast way for many. Errors as for one."""
-        return self._add_files(paths, watch, consume=False)
+    def add_files(
+        self, paths: Sequence[str | Path], watch: Watch = quiet, *, once: bool = False
+    ) -> list[Source]:
+        """Add files' contents: the fast way for many. Errors as for one.
+
+        With `once` nobody looks whether a file changed while it was read: the caller does so later.
+        """
+        return self._add_files(paths, watch, consume=False, once=once)
 
     def add_tree(self, entries: Iterable[tree.Entry]) -> Digest:
         """Add the list of a folder's files, all of which are in the store or in this ingest (S3).
@@ -213,7 +218,9 @@ class Ingest:
 
     # -- files -------------------------------------------------------------------------------
 
-    def _add_files(self, paths: Sequence[Path], watch: Watch, *, consume: bool) -> list[Source]:
+    def _add_files(
+        self, paths: Sequence[str | Path], watch: Watch, *, consume: bool, once: bool
+    ) -> list[Source]:
         sources: list[Source] = []
         batch: list[tuple[Digest, bytes]] = []
         weight = 0
@@ -223,7 +230,7 @@ class Ingest:
                 # O_NONBLOCK: opening a FIFO must not wait for somebody who writes to it
                 descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             except OSError:
-                with in_source(path):
+                with in_source(Path(path)):
                     raise
             try:
                 status = os.fstat(descriptor)
@@ -235,9 +242,9 @@ class Ingest:
                     batch.append((digest, data))
                     weight += len(data)
                 else:
-                    digest = self._add_large(descriptor, path, status, watch, consume=consume)
+                    digest = self._add_large(descriptor, Path(path), status, watch, consume=consume)
                 mark = mark_of(status)
-                if not consume and mark_of(os.fstat(descriptor)) != mark:
+                if not once and mark_of(os.fstat(descriptor)) != mark:
                     raise changed(path)
             finally:
                 os.close(descriptor)
@@ -411,12 +418,12 @@ class Ingest:
         self._finished.append(self._pool.submit(writer.finish).result)
 
 
-def _read(descriptor: int, path: Path, size: int) -> bytes:
+def _read(descriptor: int, path: str | Path, size: int) -> bytes:
     """All of a small file; DataError if it is longer or shorter than it was."""
     data = _read_at_once(descriptor, size)
     if data is not None:
         return data
-    with in_source(path):
+    with in_source(Path(path)):
         os.lseek(descriptor, 0, os.SEEK_SET)
         data = os.read(descriptor, size + 1)
         while data and len(data) < size and (more := os.read(descriptor, size + 1 - len(data))):

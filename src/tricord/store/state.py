@@ -14,11 +14,11 @@ import sqlite3
 import struct
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from blake3 import blake3
 
@@ -31,6 +31,10 @@ CREATE TABLE whole (path BLOB PRIMARY KEY, seal BLOB NOT NULL, tree TEXT NOT NUL
 PRAGMA user_version = {_VERSION};
 """
 _MARK = struct.Struct("<QQqq?")
+pack_mark = _MARK.pack
+"""A mark's values → the bytes that it is kept as: two marks are equal where these are."""
+Values = tuple[int, int, int, int, bool]
+"""What a mark consists of, without its names: quicker to make."""
 _TICK = 20_000_000
 """Nanoseconds: the clock of file systems ticks each 1 to 10 ms, and is read here a little before it is used."""
 _FINE, _COARSE = 1_000_000, 2_000_000_000
@@ -71,6 +75,13 @@ class Kept:
         names, marks = decode(self.marks)
         return dict(zip(names, zip(marks, self.named(), strict=True), strict=True))
 
+    def packed(self) -> dict[str, tuple[bytes, Digest]]:
+        """Name → mark as it is kept, and digest."""
+        names, end = _names(self.marks)
+        size = _MARK.size
+        marks = [self.marks[at : at + size] for at in range(end, len(self.marks), size)]
+        return dict(zip(names, zip(marks, self.named(), strict=True), strict=True))
+
     def named(self) -> list[Digest]:
         """The digests, in the order of the names."""
         text = self.digests.hex()
@@ -83,17 +94,36 @@ def encode(names: Sequence[str], marks: Sequence[Mark]) -> bytes:
     >>> decode(encode(["a"], [Mark(7, 1, 2, 3, False)]))
     (['a'], [Mark(inode=7, size=1, modified=2, changed=3, executable=False)])
     """
-    pack = _MARK.pack
+    return joined(names, [pack_mark(*mark) for mark in marks])
+
+
+def joined(names: Sequence[str], packed: Sequence[bytes]) -> bytes:
+    """The same of marks that are bytes already."""
     head = "\0".join(names).encode("utf-8", "surrogateescape")
-    return b"".join([len(head).to_bytes(8, "little"), head, *[pack(*mark) for mark in marks]])
+    return b"".join([len(head).to_bytes(8, "little"), head, *packed])
 
 
 def decode(data: bytes) -> tuple[list[str], list[Mark]]:
     """Names and marks of a folder's files."""
+    names, _ = _names(data)
+    return names, [Mark(*values) for values in values_of(data)]
+
+
+def values_of(data: bytes) -> Iterator[Values]:
+    """The marks of a folder's files."""
+    start = 8 + int.from_bytes(data[:8], "little")
+    return cast("Iterator[Values]", _MARK.iter_unpack(data[start:]))
+
+
+def unpack_mark(packed: bytes) -> Mark:
+    return Mark(*_MARK.unpack(packed))
+
+
+def _names(data: bytes) -> tuple[list[str], int]:
+    """Names of a folder's files, and where their marks begin."""
     end = 8 + int.from_bytes(data[:8], "little")
-    marks = [Mark(*values) for values in _MARK.iter_unpack(data[end:])]
     head = data[8:end].decode("utf-8", "surrogateescape")
-    return head.split("\0") if marks else [], marks
+    return head.split("\0") if len(data) > end else [], end
 
 
 class State:
@@ -167,13 +197,18 @@ class State:
             rows.append((folder, marks, bytes.fromhex("".join(kept[name][1] for name in names))))
         self.keep(rows)
 
-    def keep(self, rows: Iterable[tuple[str, bytes, bytes]]) -> None:
+    def keep(self, rows: Iterable[tuple[str, bytes, bytes]]) -> dict[str, Kept]:
         """Keep folders that have been encoded: path, marks, digests. All files must have been `settled`."""
-        places = [(os.fsencode(folder), marks, digests) for folder, marks, digests in rows]
-        self._change(
-            "INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?)",
-            [(*row, _seal(*row)) for row in places],
-        )
+        made = {
+            folder: Kept(marks, digests, _seal(os.fsencode(folder), marks, digests))
+            for folder, marks, digests in rows
+        }
+        if made:
+            self._change(
+                "INSERT OR REPLACE INTO folder VALUES (?, ?, ?, ?)",
+                [(os.fsencode(p), row.marks, row.digests, row.seal) for p, row in made.items()],
+            )
+        return made
 
     def put(self, file: str, mark: Mark, digest: Digest, *, seen: int) -> None:
         """Keep one file's digest; see `record`."""
@@ -277,11 +312,12 @@ def settled(mark: Mark, seen: int) -> bool:
     return latest < seen - (_TICK if latest % _FINE else _COARSE)
 
 
-def all_settled(marks: Sequence[Mark], seen: int) -> bool:
-    """The same of several files; most were not touched for long, which is told quickly."""
+def all_settled(encoded: bytes, seen: int) -> bool:
+    """The same of all files of a folder; most were not touched for long, which is told quickly."""
     old = seen - _COARSE
     return all(
-        (mark.changed < old and mark.modified < old) or settled(mark, seen) for mark in marks
+        (values[2] < old and values[3] < old) or settled(Mark(*values), seen)
+        for values in values_of(encoded)
     )
 
 

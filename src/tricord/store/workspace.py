@@ -1,7 +1,8 @@
 """The work folder: which files it holds, and their digests, read again only where a file may have changed."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,18 @@ from tricord.core.errors import DataError
 from tricord.store import digest as digests
 from tricord.store.faults import in_source
 from tricord.store.progress import Watch, quiet
-from tricord.store.state import Kept, Mark, State, all_settled, encode, mark_of
+from tricord.store.state import (
+    Kept,
+    Mark,
+    State,
+    Values,
+    all_settled,
+    joined,
+    mark_of,
+    pack_mark,
+    unpack_mark,
+    values_of,
+)
 from tricord.store.tree import link_target
 
 Ignore = Callable[[str, bool], bool]
@@ -32,25 +44,39 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Folder:
-    """The files of one folder, sorted by name. `prefix` is its path in the tree, "" or ending with "/"."""
+    """The files of one folder, sorted by name. `prefix` is its path in the tree, "" or ending with "/".
+
+    `packed` are their marks as bytes: most often they are only compared. `size` is the bytes of all.
+    """
 
     prefix: str
     absolute: str
     names: list[str]
-    marks: list[Mark]
+    packed: list[bytes]
+    size: int
     _encoded: bytes = b""
 
     @property
     def encoded(self) -> bytes:
         """Names and marks as the state keeps them."""
         if not self._encoded:
-            self._encoded = encode(self.names, self.marks)
+            self._encoded = joined(self.names, self.packed)
         return self._encoded
+
+    @property
+    def paths(self) -> list[str]:
+        """The files' paths in the tree."""
+        prefix = self.prefix
+        return [prefix + name for name in self.names]
+
+    def values(self) -> Iterator[Values]:
+        """The values of the files' marks."""
+        return values_of(self.encoded)
 
     def found(self) -> Iterator[Found]:
         base = self.absolute.rstrip("/") + "/"
-        for name, mark in zip(self.names, self.marks, strict=True):
-            yield Found(self.prefix + name, base + name, mark)
+        for name, values in zip(self.names, self.values(), strict=True):
+            yield Found(self.prefix + name, base + name, Mark(*values))
 
 
 @dataclass(slots=True)
@@ -71,7 +97,7 @@ class Scan:
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(mark.size for folder in self.folders for mark in folder.marks)
+        return sum(folder.size for folder in self.folders)
 
 
 def scan(folder: Path, ignore: Ignore | None = None) -> Scan:
@@ -99,10 +125,13 @@ def scan(folder: Path, ignore: Ignore | None = None) -> Scan:
 def _folder(
     top: Path, prefix: str, place: str, ignore: Ignore | None
 ) -> tuple[Folder, list[tuple[str, str]]]:
-    files: list[tuple[str, Mark]] = []
+    files: list[tuple[str, bytes]] = []
     below: list[tuple[str, str]] = []
-    with in_source(Path(place)):
-        with os.scandir(place) as listed:
+    size = 0
+    base = place.rstrip("/") + "/"
+    # by its descriptor, so that the kernel looks up a name for each `stat`, and not the path before it
+    with in_source(Path(place)), _opened(place) as descriptor:
+        with os.scandir(descriptor) as listed:
             children = list(listed)
         if ignore:
             children = [
@@ -114,21 +143,41 @@ def _folder(
         for child in children:
             name = child.name
             if child.is_file(follow_symlinks=False):
-                files.append((name, mark_of(child.stat(follow_symlinks=False))))
+                status = child.stat(follow_symlinks=False)
+                size += status.st_size
+                packed = pack_mark(
+                    status.st_ino,
+                    status.st_size,
+                    status.st_mtime_ns,
+                    status.st_ctime_ns,
+                    status.st_mode & 0o100 != 0,
+                )  # `mark_of`, without the detour
+                files.append((name, packed))
             elif child.is_dir(follow_symlinks=False):
-                below.append((f"{prefix}{name}/", child.path))
+                below.append((f"{prefix}{name}/", base + name))
             elif child.is_symlink():
-                files.append((name, mark_of(link_target(top, Path(child.path)).stat())))
+                mark = mark_of(link_target(top, Path(base + name)).stat())
+                size += mark.size
+                files.append((name, pack_mark(*mark)))
             else:
                 raise DataError(
                     "neither a file nor a folder (a socket, FIFO or device), so it has no content to store",
-                    where=child.path,
+                    where=base + name,
                     hint="remove it, or name it in .tricordignore",
                 )
     files.sort()
     below.sort()
     names = [name for name, _ in files]
-    return Folder(prefix, place, names, [mark for _, mark in files]), below
+    return Folder(prefix, place, names, [packed for _, packed in files], size), below
+
+
+@contextmanager
+def _opened(folder: str) -> Generator[int]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _check_names(place: str, names: list[str]) -> None:
@@ -183,17 +232,16 @@ def look_up(scanned: Scan, kept: Mapping[str, Kept]) -> tuple[dict[str, Digest],
         if row is None:
             unknown += folder.found()
             continue
-        prefix = folder.prefix
         if row.marks == folder.encoded:
-            known.update(zip([prefix + name for name in folder.names], row.named(), strict=True))
+            known.update(zip(folder.paths, row.named(), strict=True))
             continue
-        files, base = row.files(), folder.absolute.rstrip("/") + "/"
-        for name, mark in zip(folder.names, folder.marks, strict=True):
+        files, base = row.packed(), folder.absolute.rstrip("/") + "/"
+        for path, name, mark in zip(folder.paths, folder.names, folder.packed, strict=True):
             found = files.get(name)
             if found is not None and found[0] == mark:
-                known[prefix + name] = found[1]
+                known[path] = found[1]
             else:
-                unknown.append(Found(prefix + name, base + name, mark))
+                unknown.append(Found(path, base + name, unpack_mark(mark)))
     return known, unknown
 
 
@@ -231,22 +279,29 @@ def remember(
     state: State,
     kept: Mapping[str, Kept],
     seen: int,
-) -> None:
-    """Record the digests of everything scanned; folders whose files are as they were stay untouched."""
+) -> dict[str, Kept] | None:
+    """Record the digests of everything scanned; folders whose files are as they were stay untouched.
+
+    What is kept of them then; None where some files have changed too lately to be kept.
+    """
+    now: dict[str, Kept] = {}
     whole: list[tuple[str, bytes, bytes]] = []
     folders: dict[str, dict[str, tuple[Mark, Digest]]] = {}
     for folder in scanned.folders:
         row = kept.get(folder.absolute)
         if row is not None and row.marks == folder.encoded:
+            now[folder.absolute] = row
             continue
-        names = [known[folder.prefix + name] for name in folder.names]
-        if all_settled(folder.marks, seen):
-            whole.append((folder.absolute, folder.encoded, bytes.fromhex("".join(names))))
+        named = [known[path] for path in folder.paths]
+        if all_settled(folder.encoded, seen):
+            whole.append((folder.absolute, folder.encoded, bytes.fromhex("".join(named))))
         else:
-            each = zip(folder.marks, names, strict=True)
+            marks = [Mark(*values) for values in folder.values()]
+            each = zip(marks, named, strict=True)
             folders[folder.absolute] = dict(zip(folder.names, each, strict=True))
-    state.keep(whole)
+    now |= state.keep(whole)
     state.record(folders, seen=seen, whole=True)
     gone = kept.keys() - {folder.absolute for folder in scanned.folders}
     if gone:
         state.forget(gone)
+    return None if folders else now

@@ -5,8 +5,8 @@ import os
 import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError, StoreError
@@ -21,11 +21,10 @@ _FOLDERS = ("objects", "packs", "tmp")
 _OWN_NAMES = {"format", "lock", "trees", "views", "users", "damaged", "index.sqlite", *_FOLDERS}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A file that was added, as it was when it was read; `mark` changes when it does."""
 
-    path: Path
+    path: str | Path
     digest: Digest
     size: int
     executable: bool
@@ -33,13 +32,13 @@ class Source:
 
     def unchanged(self) -> None:
         """DataError if the file is another one than was read."""
-        with in_source(self.path):
-            status = self.path.stat()
+        with in_source(Path(self.path)):
+            status = os.stat(self.path)  # noqa: PTH116 - often a text
         if mark_of(status) != self.mark:
             raise changed(self.path)
 
 
-def changed(path: Path) -> DataError:
+def changed(path: str | Path) -> DataError:
     """What to raise where a file changes while it is being added."""
     return DataError(
         "changed while it was being added",

@@ -41,9 +41,9 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     found: list[Path] = []
     real = Ingest.add_files
 
-    def counted(self: Ingest, paths: list[Path], *rest: object) -> object:
-        found.extend(paths)
-        return real(self, paths, *rest)
+    def counted(self: Ingest, paths: list[str], *rest: object, **named: object) -> object:
+        found.extend(map(Path, paths))
+        return real(self, paths, *rest, **named)
 
     monkeypatch.setattr(Ingest, "add_files", counted)
     return found
@@ -226,8 +226,8 @@ def test_a_file_that_changes_while_it_is_added_is_told(
 ) -> None:
     real = Ingest.add_files
 
-    def changing(self: Ingest, paths: list[Path], *rest: object) -> object:
-        found = real(self, paths, *rest)
+    def changing(self: Ingest, paths: list[str], *rest: object, **named: object) -> object:
+        found = real(self, paths, *rest, **named)
         (flights / "05" / "flights.csv").write_text("edited, and longer than before\n")
         return found
 
