@@ -24,6 +24,8 @@ _TRIES = 5
 _SECONDS = 60.0
 """How long a server may be silent."""
 _FIRST_PAUSE = 0.1
+_USER_IS_PLACE = frozenset({"ssh", "git+ssh", "ssh+git"})
+"""Where the user is part of the address and no secret; elsewhere it may be a token."""
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -88,10 +90,14 @@ def plain(url: str) -> str:
 
     >>> plain("https://ada:secret@example.org/flights.csv?version=3")
     'https://example.org/flights.csv?version=3'
+    >>> plain("ssh://git:secret@example.org/data.git")
+    'ssh://git@example.org/data.git'
     """
     parts = urlsplit(url)
     signed = any(word in parts.query.lower() for word in ("signature=", "sig=", "token="))
-    host = parts.netloc.rpartition("@")[2]
+    user, at, host = parts.netloc.rpartition("@")
+    if parts.scheme in _USER_IS_PLACE:
+        host = user.partition(":")[0] + at + host
     return urlunsplit((parts.scheme, host, parts.path, "" if signed else parts.query, ""))
 
 

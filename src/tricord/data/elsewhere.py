@@ -15,7 +15,7 @@ from tricord.core.errors import (
     RemoteUnreachable,
 )
 from tricord.core.pointer import Pointer
-from tricord.data import pointers
+from tricord.data import download, pointers
 from tricord.project import datasets, git, transfer
 from tricord.project.project import Project
 from tricord.store.local import LocalStore
@@ -123,12 +123,13 @@ def _clone(source: str, rev: str, target: Path) -> Path:
         str(Path(source).expanduser().resolve()) if Path(source).expanduser().is_dir() else source
     )
     target.mkdir(parents=True)
-    _git(target, source, "init", "-q", ".")
-    _git(target, source, "config", "core.symlinks", "false")
-    _git(target, source, "fetch", "-q", "--depth", "1", "--", address, rev or "HEAD")
-    _git(target, source, "checkout", "-q", "--detach", "FETCH_HEAD")
+    shown = download.plain(source)
+    _git(target, shown, "init", "-q", ".")
+    _git(target, shown, "config", "core.symlinks", "false")
+    _git(target, shown, "fetch", "-q", "--depth", "1", "--", address, rev or "HEAD")
+    _git(target, shown, "checkout", "-q", "--detach", "FETCH_HEAD")
     if not (target / "tricord.toml").is_file() and not any(pointers.files(target)):
-        raise ProjectError("no Tricord project there", where=source, hint="tricord get SOURCE NAME")
+        raise ProjectError("no Tricord project there", where=shown, hint="tricord get SOURCE NAME")
     with suppress(FileExistsError):
         (target / ".tricord").mkdir()
     return target

@@ -83,7 +83,8 @@ def origin_of(source: str, what: str = "", rev: str = "") -> Origin:
         return Origin(BUCKET, source)
     if _GIT.match(source) or what or rev or Path(plain).expanduser().is_dir():
         if not what:
-            raise DataError("which dataset of it?", where=source, hint=f"tricord get {source} NAME")
+            shown = download.plain(source)
+            raise DataError("which dataset of it?", where=shown, hint=f"tricord get {shown} NAME")
         return Origin(PROJECT, plain, what=what, branch=rev)
     if scheme in ("http", "https"):
         return Origin(URL, source)
@@ -107,7 +108,9 @@ def bring(
             target = _free(out or folder / _name(found.path))
             elsewhere.bring(project, found, target, store, watch)
         url = (
-            origin.url if is_elsewhere(origin.url) else str(Path(origin.url).expanduser().resolve())
+            download.plain(origin.url)
+            if is_elsewhere(origin.url)
+            else str(Path(origin.url).expanduser().resolve())
         )
         made = replace(origin, url=url, path=found.path, rev=found.commit, mark=found.digest)
     elif origin.kind == BUCKET:
@@ -172,7 +175,7 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
     artifact = Artifact(digest, Kind.DATASET, form, store.size(digest), meta)
     version = datasets.record(project, pointer.name, artifact, why=why or f"new at {origin.url}")
     checkout(project, f"{pointer.name}@{digest}", watch=watch)
-    here = pointers.get(project.root, pointer.name)
+    here = pointers.by_name(project.root, pointer.name)
     pointers.write(project.root, replace(here, origin=made.to_json()))
     return Updated(pointer.digest, version, made)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -96,9 +97,15 @@ def web() -> Iterator[Web]:
         yield made
 
 
+class Server(ThreadingHTTPServer):
+    """Many may knock at once before the first is let in, where the machine is busy."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
@@ -200,13 +207,11 @@ def test_redirects_are_followed_but_not_to_files(web: Web, tmp_path: Path) -> No
 
 
 def test_nobody_there(tmp_path: Path) -> None:
-    class Nobody(BaseHTTPRequestHandler):
-        pass
-
-    with serving(Nobody) as url:
-        pass
-    with pytest.raises(RemoteUnreachable, match="no answer"):
-        download.download(f"{url}/a.bin", tmp_path / "a.bin")
+    with socket.socket() as held:  # nobody else gets its number, and nobody listens
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(RemoteUnreachable, match="no answer"):
+            download.download(f"{url}/a.bin", tmp_path / "a.bin")
 
 
 # -- what is imported --------------------------------------------------------------------------
@@ -429,6 +434,37 @@ def test_a_repository_whose_data_was_never_pushed(tmp_path: Path, project: Proje
     assert "tricord push" in str(caught.value.hint)
     with pytest.raises(RemoteUnreachable, match="Git cannot bring it"):
         bring(origin_of(str(root), "a", "no-such-branch"), tmp_path, None, tmp_path / "scratch")
+
+
+@pytest.fixture
+def served(other: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The address, with a password, of a Git server that has the other project."""
+    url = "https://ada:secret@git.example.org/other.git"
+    git(tmp_path, "clone", "-q", "--bare", str(other.root), str(tmp_path / "other.git"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "1")
+    monkeypatch.setenv("GIT_CONFIG_KEY_0", f"url.file://{tmp_path}/other.git.insteadOf")
+    monkeypatch.setenv("GIT_CONFIG_VALUE_0", url)
+    return url
+
+
+def test_a_password_is_written_down_nowhere(
+    served: str, other: Project, project: Project, tmp_path: Path
+) -> None:
+    project.store.put_tree(other.root / "data/images")
+    bring_in(project, origin_of(served, "images"), project.root, None)
+    assert (project.root / "images/1.png").read_bytes() == b"\1" * 10
+    origin = pointers.get(project.root, "images").origin
+    assert origin["url"] == "https://git.example.org/other.git"
+    assert "secret" not in (project.root / "images.tricord").read_text()
+    assert "secret" not in repr(datasets.versions(project, "images"))
+    for source, rev in ((served, "no-such-branch"), (served + "x", ""), (served, "")):
+        scratch = tmp_path / f"scratch-{len(source)}-{rev}"
+        with pytest.raises((RemoteError, DataError, NotRecorded)) as caught:
+            bring(origin_of(source, "fligths", rev), tmp_path, None, scratch)
+        assert "secret" not in f"{caught.value} {caught.value.where} {caught.value.hint}"
+    with pytest.raises(DataError, match="which dataset") as asked:
+        origin_of(served)
+    assert "secret" not in f"{asked.value.where} {asked.value.hint}"
 
 
 def test_the_command_line(web: Web, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
