@@ -1,6 +1,7 @@
 """`tricord`: finds the command, imports only that one, shows its answer, turns errors into exit codes."""
 
 import gc
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -60,10 +61,20 @@ def main(words: Sequence[str] | None = None) -> int:
         gc.set_threshold(*_THRESHOLDS)
         words = sys.argv[1:]
     words = list(words)
-    if words in (["--version"], ["-V"]):
-        print(f"tricord {tricord.__version__}")
+    try:
+        code = OK
+        if words in (["--version"], ["-V"]):
+            print(f"tricord {tricord.__version__}")
+        else:
+            code = _answer(_command_first(words))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader (`head`, say) has had enough
+        # the interpreter writes what is left as it ends, and would fail with it: nobody is to get it
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
         return OK
-    return _answer(_command_first(words))
+    return code
 
 
 def _command_first(words: Sequence[str]) -> list[str]:
@@ -116,9 +127,6 @@ def _answer(words: Sequence[str]) -> int:
     except PermissionError as error:
         _complain(TricordError(f"permission denied: {error.filename}"), "error", as_json)
         return ERROR
-    except BrokenPipeError:  # the reader (`head`, say) has had enough
-        sys.stderr.close()
-        return OK
     except KeyboardInterrupt:
         print("\nstopped; what had finished is kept", file=sys.stderr)
         return INTERRUPTED
