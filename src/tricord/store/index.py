@@ -9,8 +9,10 @@ import fcntl
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -33,6 +35,8 @@ PRAGMA user_version = {_VERSION};
 """
 _FEW, _MANY = 16, 500
 """Digests in one query: below SQLite's limit of variables in every release."""
+_TICK, _COARSE = 20_000_000, 2_000_000_000
+"""Nanoseconds from one time of a file system to the next at most; the second where it keeps milliseconds at best."""
 _INSIDE = "SELECT chunk, object, offset FROM inside WHERE chunk IN ({})"
 _FIND = """SELECT digest, name, offset, length, blob.size, compressed FROM blob
     JOIN pack ON pack.id = blob.pack WHERE shape = ? AND digest IN ({})"""
@@ -95,13 +99,11 @@ class Index:
             database.execute("BEGIN")  # one view of both tables: the number of a pack is used again
             try:
                 names = dict(database.execute("SELECT id, name FROM pack").fetchall())
-                held: list[tuple[bytes, int]] = []
-                for marks, some in _in_parts(wanted):
-                    held += database.execute(_STATEMENTS[_HOLD, marks], (int(shape), *some))
+                found = _held(database, wanted, shape) if names else {}
             finally:
                 if database.in_transaction:
                     database.rollback()
-            return {Digest(digest.hex()): names[pack] for digest, pack in held}
+            return {digest: names[pack] for digest, pack in found.items()}
 
         wanted = list(digests)
         if len(wanted) <= _FEW:
@@ -178,7 +180,7 @@ class Index:
         A pack whose directory is damaged is left out: `verify` names it.
         """
         with self._lock:
-            stamp = self._stamp()
+            present, stamp = time.time_ns(), self._stamp()
             with in_store(self._packs):
                 listed = self._listed()
             known = self.packs()
@@ -190,7 +192,8 @@ class Index:
                     read.append((name, size, packs.read_directory(listed[name])))
             if gone or read:
                 self._change(lambda database: self._take_in(database, gone, read, listed))
-            self._seen = stamp
+            # a pack that comes within the same tick of the clock leaves the folder's time as it is
+            self._seen = stamp if stamp and _is_past(stamp[0], present) else ()
             return bool(gone or read)
 
     def close(self) -> None:
@@ -364,6 +367,11 @@ def _page(
     ).fetchall()
 
 
+def _is_past(modified: int, present: int) -> bool:
+    """Whether a later change of a folder would show in its time of modification."""
+    return modified < present - (_TICK if modified % 1_000_000 else _COARSE)
+
+
 def _insert(database: sqlite3.Connection, name: str, size: int, rows: Sequence[Row]) -> None:
     made = database.execute("INSERT OR IGNORE INTO pack (name, size) VALUES (?, ?)", (name, size))
     if not made.rowcount:
@@ -377,6 +385,39 @@ def _insert(database: sqlite3.Connection, name: str, size: int, rows: Sequence[R
             for shape, digest, offset, length, full, compressed in rows
         ),
     )
+
+
+def _held(
+    database: sqlite3.Connection, wanted: Sequence[Digest], shape: Shape
+) -> dict[Digest, int]:
+    """Blob → a pack that has it. What is asked for together mostly came together: the pack of a few
+    is read whole, as long as that gives enough, and only the rest is looked up one by one."""
+    rest = dict(zip(map(bytes.fromhex, wanted), wanted, strict=True))
+    held: dict[Digest, int] = {}
+    read: set[int] = set()
+    while len(rest) > 2 * _MANY:
+        some = list(islice(rest, _FEW))
+        found = database.execute(_STATEMENTS[_HOLD, _FEW], (int(shape), *some))
+        new = sorted({pack for _, pack in found} - read)
+        before = len(rest)
+        for pack in new:
+            ((rows,),) = database.execute("SELECT count(*) FROM blob WHERE pack = ?", (pack,))
+            if rows > 4 * len(rest):
+                continue
+            read.add(pack)
+            listed = database.execute(
+                "SELECT digest FROM blob WHERE pack = ? AND shape = ?", (pack, int(shape))
+            ).fetchall()
+            for (digest,) in listed:
+                name = rest.pop(digest, None)
+                if name is not None:
+                    held[name] = pack
+        if before - len(rest) < _MANY:
+            break
+    for marks, some in _in_parts(list(rest.values())):
+        for digest, pack in database.execute(_STATEMENTS[_HOLD, marks], (int(shape), *some)):
+            held[rest[digest]] = pack
+    return held
 
 
 def _insert_inside(database: sqlite3.Connection, rows: Iterable[tuple[bytes, bytes, int]]) -> None:

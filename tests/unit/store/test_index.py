@@ -95,6 +95,22 @@ def test_a_pack_that_came_without_its_rows_is_taken_in(store: LocalStore, tmp_pa
     other.close()
 
 
+def test_a_pack_that_came_within_the_tick_of_a_look_at_the_folder_is_found(
+    store: LocalStore, tmp_path: Path
+):
+    other = LocalStore(tmp_path / "other")
+    digest = other.put_bytes(b"from a writer that died in between")
+    other.close()
+    (path,) = (other.root / "packs").iterdir()
+    folder = store.root / "packs"
+    tick = folder.stat().st_mtime_ns + 3600 * 10**9  # to the clock of now, nothing is as late
+    os.utime(folder, ns=(tick, tick))
+    assert not store.has(digest)
+    path.rename(folder / path.name)
+    os.utime(folder, ns=(tick, tick))
+    assert store.has(digest)
+
+
 def test_one_that_cannot_be_written_is_held_in_memory(
     store: LocalStore, filled: dict[Digest, bytes]
 ):
