@@ -9,10 +9,17 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tricord.project.project import Project
 
-os.environ.setdefault("NO_PROXY", "127.0.0.1,localhost")
+for name in ("NO_PROXY", "no_proxy"):  # whatever proxy a machine has, servers of the tests are near
+    os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost")))
+# the same examples on every machine, however long one takes; `--hypothesis-profile=default` looks for new ones
+settings.register_profile(
+    "steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("steady")
 
 
 @pytest.fixture

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 
+class Server(ThreadingHTTPServer):
+    """Many may knock at once before the first is let in, where the machine is busy."""
+
+    request_queue_size = 128
+
+
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """The address of a server on a port that the system chose."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = Server(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.block_on_close = False
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))

@@ -4,9 +4,7 @@ import os
 import random
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +18,6 @@ from tricord.store.repair import repair
 from tricord.store.writing import pack_of
 
 VICTIM = Path(__file__).parent / "collect_victim.py"
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder that need not wait for a disk: the loss of power is the victim's business."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 def noise(seed: int, size: int) -> bytes:

@@ -1,6 +1,7 @@
 """kill -9 in the middle of a pipeline: what had finished is kept, and the record says what happened."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,13 +16,15 @@ from tricord.core.run import Status
 from tricord.project.project import Project
 
 PIPELINES = """
-import time
+import os, time
 from pathlib import Path
 from tricord import pipeline, step
 
 def _began(name: str) -> None:
     with Path("began.txt").open("a") as file:
         file.write(name + "\\n")
+    if os.environ.get("LINGER") == name:  # until it is killed
+        time.sleep(600)
 
 @step
 def first(n: int) -> list[int]:
@@ -31,13 +34,11 @@ def first(n: int) -> list[int]:
 @step
 def second(items: list[int]) -> int:
     _began("second")
-    time.sleep(0.3)
     return sum(items)
 
 @step
 def third(n: int) -> int:
     _began("third")
-    time.sleep(0.3)
     return n + 1
 
 @pipeline
@@ -60,22 +61,27 @@ def began(folder: Path) -> list[str]:
 
 
 def kill_when(folder: Path, step: str, *, later: float = 0.1) -> None:
-    """Start the pipeline and kill it a little after `step` has begun."""
+    """Start the pipeline and kill it a little after `step` has begun; it does not get past the second or third one."""
     before = began(folder).count(step)
-    with subprocess.Popen(COMMAND, cwd=folder, stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 30
-        while began(folder).count(step) == before:
-            assert process.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.005)
-        time.sleep(later)
-        process.send_signal(signal.SIGKILL)
+    environment = {**os.environ, "LINGER": "second" if step == "first" else step}
+    with subprocess.Popen(
+        COMMAND, cwd=folder, env=environment, stdout=subprocess.DEVNULL
+    ) as process:
+        try:
+            until = time.monotonic() + 120
+            while began(folder).count(step) == before:
+                assert process.poll() is None
+                assert time.monotonic() < until
+                time.sleep(0.005)
+            time.sleep(later)
+        finally:
+            process.send_signal(signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
 
 
 def finish(folder: Path) -> dict[str, str]:
     """Run it to its end: step → state."""
-    done = subprocess.run(COMMAND, cwd=folder, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(COMMAND, cwd=folder, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return {step["step"]: step["state"] for step in json.loads(done.stdout)["steps"]}
 

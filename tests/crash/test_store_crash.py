@@ -4,9 +4,7 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,14 +15,6 @@ from tricord.store import pack, recipe, tree
 from tricord.store.local import LocalStore
 
 VICTIM = Path(__file__).parent / "store_victim.py"
-
-
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """A folder that need not wait for a disk: the loss of power is the victim's business."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 def holds(store: LocalStore) -> None:

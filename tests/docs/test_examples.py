@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,16 @@ def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.Monke
             exec(compile(source, str(page), "exec", dont_inherit=True), namespace)
 
 
+def free_port() -> int:
+    """A port that nobody has, of those that the system gives to nobody who does not ask for it by number."""
+    first = 20_000 + os.getpid() * 10 % 10_000
+    for port in range(first, first + 1000):
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
+
+
 class Shell:
     """One bash for a whole guide, with Ada's Git and a free port."""
 
@@ -84,9 +95,7 @@ class Shell:
         (own / "gitconfig").write_text(
             "[user]\nname = Ada\nemail = ada@example.com\n[init]\ndefaultBranch = main\n"
         )
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         environment = {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -130,7 +139,7 @@ class Shell:
         self._process.stdin.write("kill $(jobs -p) 2>/dev/null; exit\n")
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=120)
 
 
 def typed(block: Block) -> Iterator[tuple[int, str, list[str]]]:

@@ -43,7 +43,7 @@ def tricord(project: Path, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tricord", *words]
     environment = {**os.environ, "COLUMNS": "200"}
     return subprocess.run(
-        command, cwd=project, env=environment, capture_output=True, text=True, timeout=120
+        command, cwd=project, env=environment, capture_output=True, text=True, timeout=300
     )
 
 

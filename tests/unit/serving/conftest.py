@@ -108,7 +108,7 @@ class Server:
         self.connection = self.connect()
 
     def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=20)
+        return http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=120)
 
     def get(self, path: str) -> tuple[int, Any]:
         return self.send("GET", path)
@@ -124,7 +124,7 @@ class Server:
     def stop(self) -> tuple[int, str]:
         """End it with SIGTERM: exit code and standard error."""
         self.process.terminate()
-        errors = self.process.communicate(timeout=20)[1]
+        errors = self.process.communicate(timeout=120)[1]
         return self.process.returncode, errors
 
 

@@ -43,7 +43,7 @@ def test_a_missing_value_is_sent_as_one(asking) -> None:
 def test_the_key_decides_which_arm_answers(asking) -> None:
     site, client = asking
     plan = site.go(0.5, 0.5)
-    client.wait_for(plan)
+    client.wait_for(plan, seconds=120)
     arms = {key: client.predict(ROW, key=key)[1]["arm"] for key in map(str, range(40))}
     assert set(arms.values()) == {"live", "canary"}
     assert arms == {key: client.predict(ROW, key=key)[1]["arm"] for key in arms}
@@ -85,20 +85,20 @@ def test_before_the_first_plan_the_server_is_not_ready(site, serving) -> None:
         with pytest.raises(NotReady, match="503"):
             client.metadata()
         plan = site.go(1.0)
-        client.wait_for(plan)
+        client.wait_for(plan, seconds=120)
         assert 0 < client.predict(ROW, key="a")[0] < 1
         client.close()
 
 
 def test_a_server_that_is_gone_is_named(site, serving) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    client = Client(url, "delay", timeout=2)
-    with pytest.raises(ServingError, match="no answer") as caught:
-        client.predict(ROW, key="a")
-    assert caught.value.where == url
-    client.close()
+    with socket.socket() as held:  # nobody else gets its number, and nobody listens
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        client = Client(url, "delay", timeout=2)
+        with pytest.raises(ServingError, match="no answer") as caught:
+            client.predict(ROW, key="a")
+        assert caught.value.where == url
+        client.close()
 
 
 def test_instants_are_sent_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from tricord.serving.log import find, read_segments
 Requests = Callable[..., dict[str, Any]]
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come about in time"

@@ -140,7 +140,9 @@ def test_a_sparse_file_takes_no_space_on_its_way_in_and_out(store: LocalStore, t
     assert stored(store.root) < 1 << 20
     store.checkout(digest, tmp_path / "out")
     assert (tmp_path / "out").stat().st_size == 300 << 20
-    assert (tmp_path / "out").stat().st_blocks * 512 < 64 << 20
+    # no more than the file that was put, which some file systems do not keep sparse
+    taken = [path.stat().st_blocks * 512 for path in (tmp_path / "out", source)]
+    assert taken[0] < taken[1] + (64 << 20)
     with store.open(digest) as stream:
         stream.seek((170 << 20) - 2)
         assert stream.read(13) == b"\0\0something\0\0"

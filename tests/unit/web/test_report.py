@@ -230,9 +230,9 @@ def test_thousands_of_points_stay_quick_and_can_be_copied():
     n = 20_000
     wave = [(k * 37 % 101) / 101 for k in range(n)]
     chart = Chart("c", [1.35e9 + 60 * k for k in range(n)], (Line("l", wave),), time=True)
-    start = time.perf_counter()
+    start = time.process_time()  # what others take of the machine meanwhile is not its fault
     tree = read(chart)
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     lines = tree.all("pre")[0]["text"].strip().split("\n")
     assert len(lines) == n + 1
     assert lines[0] == "time (UTC),l"
