@@ -126,7 +126,7 @@ def untag(project: Project, name: str, label: str, *, why: str = "") -> None:
 
 def _note(project: Project, name: str, label: str, version: Version | None) -> None:
     try:
-        pointer = pointers.get(project.root, name)
+        pointer = pointers.by_name(project.root, name)
     except NotRecorded:
         return
     tags = {key: digest for key, digest in pointer.tags.items() if key != label}

@@ -224,7 +224,7 @@ def record(project: Project, pointer: Pointer, *, why: str) -> None:
 def saved(project: Project, pointer: Pointer) -> Iterator[Digest]:
     """Every version of a dataset that is on record, the likeliest to be in the work folder first."""
     with suppress(DataError):  # in conflict, or no pointer: then it names no version
-        here = _pointer(project, pointer.path)
+        here = pointers.at(project.root, pointer.path)
         if here is not None:
             yield here.digest
     latest = project.ledger.ref(datasets.ref_of(pointer.name))

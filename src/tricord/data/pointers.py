@@ -2,6 +2,8 @@
 
 from tricord.core.pointer import SUFFIX, Pointer, check_name, check_path, is_conflicted
 from tricord.project.pointers import (
+    at,
+    by_name,
     files,
     find_all,
     get,
@@ -15,6 +17,8 @@ from tricord.project.pointers import (
 __all__ = [
     "SUFFIX",
     "Pointer",
+    "at",
+    "by_name",
     "check_name",
     "check_path",
     "files",

@@ -130,22 +130,67 @@ def find_all(project_root: Path) -> dict[str, Pointer]:
 
 
 def get(project_root: Path, name_or_path: str | Path) -> Pointer:
-    """The pointer of a dataset by its name, its data's path or its own file's. NotRecorded where there is
-    none, DataError where it cannot be read."""
+    """The pointer of a dataset as somebody names it: its name, its data's path or its own file's.
+
+    A word with a `/` in it, or with the suffix of pointers, is a path; any other is a name first.
+    NotRecorded where there is none, DataError where it cannot be read, and for a word that is the name
+    of one dataset and the place of another.
+    """
     text = str(name_or_path)
-    place = (Path.cwd() / text.removesuffix(SUFFIX)).resolve()
-    for base in (place, (project_root / text.removesuffix(SUFFIX)).resolve()):
-        file = base.with_name(base.name + SUFFIX) if base.name else base
-        if base.name and file.is_relative_to(project_root) and file.is_file():
-            return read(file, project_root)
+    file = _file_at(project_root, text)
+    if file and (os.sep in text or text.endswith(SUFFIX)):
+        return read(file, project_root)
+    try:
+        named = by_name(project_root, text)
+    except NotRecorded:
+        if file is None:
+            raise
+        return read(file, project_root)
+    if file and file != pointer_file(project_root, named.path):
+        place = file.relative_to(project_root).as_posix().removesuffix(SUFFIX)
+        one, other = (_typed(project_root, path) for path in (named.path, place))
+        raise DataError(
+            f"{text} is the name of the dataset at {named.path}, and the place of another",
+            where=str(file),
+            hint=f"type {one} for the first, {other} for the second",
+        )
+    return named
+
+
+def by_name(project_root: Path, name: str) -> Pointer:
+    """The pointer of the dataset of that name, whatever paths there are. NotRecorded where there is none,
+    DataError where it cannot be read."""
     known, unreadable = read_all(project_root)
-    if text in known:
-        return known[text]
+    if name in known:
+        return known[name]
     for each in unreadable:
-        if each.name == text:
+        if each.name == name:
             raise each.problem
     raise NotRecorded(
-        f"no dataset {text!r} in this work tree",
+        f"no dataset {name!r} in this work tree",
         where=", ".join(known) or None,
         hint="tricord status",
     )
+
+
+def at(project_root: Path, path: str) -> Pointer | None:
+    """The pointer of the data at `path` (relative to the root); None where there is none. DataError where
+    it cannot be read."""
+    file = pointer_file(project_root, path)
+    return read(file, project_root) if file.is_file() else None
+
+
+def _file_at(project_root: Path, text: str) -> Path | None:
+    """The pointer file that a path means: from the working folder, else from the root."""
+    for folder in (Path.cwd(), project_root):
+        base = (folder / text.removesuffix(SUFFIX)).resolve()
+        file = base.with_name(base.name + SUFFIX) if base.name else base
+        if base.name and file.is_relative_to(project_root) and file.is_file():
+            return file
+    return None
+
+
+def _typed(project_root: Path, path: str) -> str:
+    """A path as it can be typed in the working folder, and not be taken for a name."""
+    typed = os.path.relpath(project_root / path)
+    return typed if os.sep in typed else f".{os.sep}{typed}"

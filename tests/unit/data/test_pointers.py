@@ -215,3 +215,45 @@ def test_tricordignore_takes_gits_patterns(tmp_path: Path, patterns: str, left: 
     (tmp_path / ".tricordignore").write_text(patterns)
     found = scan(data, ignoring.rules(tmp_path, data))
     assert sorted(each.path for each in found) == sorted(left)
+
+
+@pytest.fixture
+def alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Pointer, Pointer]:
+    """The dataset `planes` at p.csv, and another one at the place `planes`."""
+    monkeypatch.chdir(tmp_path)
+    named = Pointer("planes", "p.csv", DIGEST, "csv", 1, 1)
+    placed = Pointer("other", "planes", DIGEST, "tree", 1, 1)
+    for pointer in (named, placed):
+        pointers.write(tmp_path, pointer)
+    return named, placed
+
+
+def test_p5_a_word_that_is_one_datasets_name_and_anothers_place_is_refused(
+    tmp_path: Path, alike: tuple[Pointer, Pointer]
+) -> None:
+    with pytest.raises(DataError, match=r"planes is the name of the dataset at p\.csv") as caught:
+        pointers.get(tmp_path, "planes")
+    assert caught.value.hint == "type ./p.csv for the first, ./planes for the second"
+    named, placed = alike
+    assert pointers.get(tmp_path, "./p.csv") == pointers.get(tmp_path, "p.csv") == named
+    for what in ("./planes", "planes.tricord", "other"):
+        assert pointers.get(tmp_path, what) == placed
+    assert pointers.by_name(tmp_path, "planes") == named
+    assert pointers.at(tmp_path, "planes") == placed
+    assert pointers.at(tmp_path, "p") is None
+
+
+def test_p5_a_name_is_not_taken_for_a_path_of_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = Pointer("data", "n.csv", DIGEST, "csv", 1, 1)
+    placed = Pointer("two", "x/data", DIGEST, "tree", 1, 1)
+    for pointer in (named, placed):
+        pointers.write(tmp_path, pointer)
+    monkeypatch.chdir(tmp_path / "x")
+    with pytest.raises(DataError, match="the place of another") as caught:
+        pointers.get(tmp_path, "data")
+    assert caught.value.hint == "type ../n.csv for the first, ./data for the second"
+    assert pointers.get(tmp_path, "../n.csv") == named
+    monkeypatch.chdir(tmp_path)
+    assert pointers.get(tmp_path, "data") == named
