@@ -3,7 +3,9 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError, StoreError
@@ -16,6 +18,8 @@ from tricord.store.state import State, mark_of
 from tricord.store.tree import Entry
 from tricord.store.workspace import Found, Ignore, Scan
 
+_AN_ENTRY = cast("Callable[[tuple[str, Digest, int, bool]], Entry]", partial(tuple.__new__, Entry))
+"""An entry of its four values: as `Entry` makes it, without the call of a function that is not C."""
 FILE = "state.sqlite"
 """The state's name in the project's own folder."""
 
@@ -108,8 +112,10 @@ def note_tree(state: State, scanned: Scan, digest: Digest) -> None:
 def _entries(scanned: Scan, known: Mapping[str, Digest]) -> list[Entry]:
     entries: list[Entry] = []
     for folder in scanned.folders:
-        for path, values in zip(folder.paths, folder.values(), strict=True):
-            entries.append(Entry(path, known[path], values[1], values[4]))
+        paths = folder.paths
+        _, sizes, _, _, bits = zip(*folder.values(), strict=True)
+        rows = zip(paths, map(known.__getitem__, paths), sizes, bits, strict=True)
+        entries += map(_AN_ENTRY, rows)
     return entries
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -91,11 +91,11 @@ class Index:
             found = self._look_up(wanted, shape)
         return found
 
-    def packs_of(self, digests: Iterable[Digest], shape: Shape) -> dict[Digest, str]:
-        """Blob → the name of a pack that has it: four times as fast as `find_many`, for the many
+    def packs_of(self, digests: Iterable[Digest], shape: Shape) -> dict[str, set[Digest]]:
+        """A pack's name → those blobs that it has: much faster than `find_many`, for the many
         that only have to be there."""
 
-        def work(database: sqlite3.Connection) -> dict[Digest, str]:
+        def work(database: sqlite3.Connection) -> dict[str, set[Digest]]:
             database.execute("BEGIN")  # one view of both tables: the number of a pack is used again
             try:
                 names = dict(database.execute("SELECT id, name FROM pack").fetchall())
@@ -103,11 +103,9 @@ class Index:
             finally:
                 if database.in_transaction:
                     database.rollback()
-            return {digest: names[pack] for digest, pack in found.items()}
+            return {names[pack]: some for pack, some in found.items()}
 
         wanted = list(digests)
-        if len(wanted) <= _FEW:
-            return {name: place.pack for name, place in self._look_up(wanted, shape).items()}
         return self._run(work)
 
     def copies(self, digest: Digest, shape: Shape) -> list[Place]:
@@ -389,34 +387,29 @@ def _insert(database: sqlite3.Connection, name: str, size: int, rows: Sequence[R
 
 def _held(
     database: sqlite3.Connection, wanted: Sequence[Digest], shape: Shape
-) -> dict[Digest, int]:
-    """Blob → a pack that has it. What is asked for together mostly came together: the pack of a few
+) -> dict[int, set[Digest]]:
+    """A pack's number → those blobs that it has. What is asked for together mostly came together: the pack of a few
     is read whole, as long as that gives enough, and only the rest is looked up one by one."""
     rest = dict(zip(map(bytes.fromhex, wanted), wanted, strict=True))
-    held: dict[Digest, int] = {}
-    read: set[int] = set()
+    held: dict[int, set[Digest]] = {}
     while len(rest) > 2 * _MANY:
         some = list(islice(rest, _FEW))
         found = database.execute(_STATEMENTS[_HOLD, _FEW], (int(shape), *some))
-        new = sorted({pack for _, pack in found} - read)
         before = len(rest)
-        for pack in new:
+        for pack in sorted({pack for _, pack in found}):
             ((rows,),) = database.execute("SELECT count(*) FROM blob WHERE pack = ?", (pack,))
             if rows > 4 * len(rest):
                 continue
-            read.add(pack)
             listed = database.execute(
                 "SELECT digest FROM blob WHERE pack = ? AND shape = ?", (pack, int(shape))
             ).fetchall()
-            for (digest,) in listed:
-                name = rest.pop(digest, None)
-                if name is not None:
-                    held[name] = pack
+            there = rest.keys() & set(chain.from_iterable(listed))
+            held[pack] = set(map(rest.pop, there))
         if before - len(rest) < _MANY:
             break
     for marks, some in _in_parts(list(rest.values())):
         for digest, pack in database.execute(_STATEMENTS[_HOLD, marks], (int(shape), *some)):
-            held[rest[digest]] = pack
+            held.setdefault(pack, set()).add(rest[digest])
     return held
 
 

@@ -345,8 +345,8 @@ class Ingest:
         asked = set(names)
         while wanted := asked - held:
             packs = self._index.packs_of(wanted, shape)
-            gone = {name for name in set(packs.values()) if not self._touched(name)}
-            held.update(digest for digest, name in packs.items() if name not in gone)
+            gone = {name for name in packs if not self._touched(name)}
+            held.update(*(some for name, some in packs.items() if name not in gone))
             if not gone:
                 break
             self._index.drop(gone)
