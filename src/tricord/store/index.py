@@ -22,6 +22,7 @@ from tricord.store import pack as packs
 from tricord.store import recipe
 from tricord.store.faults import in_store
 from tricord.store.pack import Row, Shape
+from tricord.store.writing import place_of
 
 _VERSION = 1
 _TABLES = f"""
@@ -217,7 +218,7 @@ class Index:
                         _insert_inside(database, _inside_rows(row, listed[name]))
 
     def _is_plain(self, digest: Digest) -> bool:
-        return (self._objects / digest[:2] / digest[2:]).exists()
+        return place_of(self._objects, digest).exists()
 
     def _look_up(self, wanted: Sequence[Digest], shape: Shape) -> dict[Digest, Place]:
         def work(database: sqlite3.Connection) -> dict[Digest, Place]:

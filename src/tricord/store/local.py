@@ -10,7 +10,7 @@ from typing import BinaryIO
 from tricord.core.artifact import Digest, parse_digest, short
 from tricord.core.errors import DataError, StoreError
 from tricord.store import digest as digests
-from tricord.store import listing, writing
+from tricord.store import listing, locking, writing
 from tricord.store import tree as trees
 from tricord.store.checkout import Writer, fill_any
 from tricord.store.faults import in_store
@@ -94,8 +94,8 @@ class LocalStore:
             if self._version < writing.FORMAT:
                 writing.upgrade(self.root)
                 self._version = writing.FORMAT
-            writing.sweep(self.root)
-        with writing.working_area(self.root) as area:
+            locking.sweep(self.root)
+        with locking.working_area(self.root) as area:
             ingest = Ingest(self.reader, area)
             try:
                 yield ingest

@@ -7,7 +7,8 @@ from pathlib import Path
 from tricord.core.artifact import Digest
 from tricord.core.files import sync
 from tricord.store.faults import in_store
-from tricord.store.writing import place_of, working_area
+from tricord.store.locking import working_area
+from tricord.store.writing import place_of
 
 _STAMP = 1_000_000_000 * 10**9
 """Every view has this time of modification (ns). One that was edited, through a hard link say, has another."""

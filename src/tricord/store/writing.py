@@ -1,10 +1,6 @@
 """The order of writes of docs/reference/store-format.md: stage, make durable, give the name, make that durable."""
 
-import fcntl
 import os
-import shutil
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -114,40 +110,6 @@ def upgrade(root: Path) -> None:
         for name in _FOLDERS:
             (root / name).mkdir(exist_ok=True)
         replace_text(root / "format", _FORMAT_LINE.format(FORMAT))
-
-
-@contextmanager
-def working_area(root: Path) -> Generator[Path]:
-    """A folder for one put, with the store's lock held; gone afterwards, whatever happened."""
-    with in_store(root):
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        with in_store(root):
-            fcntl.flock(lock, fcntl.LOCK_SH)
-            area = root / "tmp" / os.urandom(12).hex()
-            area.mkdir()
-        try:
-            yield area
-        finally:
-            shutil.rmtree(area, ignore_errors=True)
-    finally:
-        os.close(lock)
-
-
-def sweep(root: Path) -> None:
-    """Empty `tmp/` if nobody is writing; do nothing if somebody is, and never wait."""
-    with in_store(root):
-        if not any((root / "tmp").iterdir()):
-            return
-        lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for area in (root / "tmp").iterdir():
-                shutil.rmtree(area, ignore_errors=True)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(lock)
 
 
 def touch(place: Path, size: int) -> bool:
