@@ -135,6 +135,15 @@ def check_path(path: str) -> str:
     return path
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether two paths are the same, or one lies in the other: no two datasets' may.
+
+    >>> overlap("a/b", "a"), overlap("ab", "a")
+    (True, False)
+    """
+    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+
 def check_name(name: str) -> str:
     """The name, if a dataset may bear it. TricordError otherwise."""
     try:

@@ -15,7 +15,7 @@ from tricord.core.errors import (
     ObjectMissing,
     TricordError,
 )
-from tricord.core.pointer import Pointer
+from tricord.core.pointer import Pointer, overlap
 from tricord.data import ignoring, laying, leftovers, pointers, seeing
 from tricord.project import datasets, lineage
 from tricord.project.datasets import Version
@@ -56,7 +56,7 @@ def checkout_all(
     standing = {each.path for each in (*known.values(), *unreadable)}
     for path, name in leftovers.left_behind(project, standing).items():
         brought = leave(project, name, path, force=force)
-        if brought.removed or brought.kept:
+        if brought.removed or brought.kept or brought.problem:
             done.append(brought)
     for pointer in known.values():
         try:
@@ -80,9 +80,11 @@ def checkout(
     A whole version becomes the one that the pointer names, and `datasets/NAME@latest` moves there.
     With `paths` (files, folders or patterns within the dataset) only those files are brought, and
     pointer and ref stay. DataError where work would be overwritten that is saved nowhere; ObjectMissing
-    where content is not here; NotRecorded for an unknown name, version or path.
+    where content is not here; NotRecorded for an unknown name, version or path. DataError, too, for a
+    dataset without a pointer here whose place is another one's.
     """
     pointer = target(project, what)
+    _check_place_free(project, pointer)
     return bring(project, pointer, paths, force=force, link=link, watch=watch)
 
 
@@ -106,6 +108,20 @@ def target(project: Project, what: str) -> Pointer:
             return here  # a clone: the ledger does not know it yet
         raise
     return _pointed(project, version, here)
+
+
+def _check_place_free(project: Project, pointer: Pointer) -> None:
+    """DataError where another dataset of this work tree is at the place, in it, or around it."""
+    known, unreadable = pointers.read_all(project.root)
+    if pointer.name in known:
+        return
+    for other in (*known.values(), *unreadable):
+        if overlap(pointer.path, other.path):
+            raise DataError(
+                f"the place of {pointer.name} is that of {other.name} here",
+                where=f"{pointer.path} and {other.path}",
+                hint=f"tricord mv {other.name} PATH, or read it elsewhere: tricord data path {pointer.name}",
+            )
 
 
 def _pointer(project: Project, name: str) -> Pointer | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tricord.core.errors import DataError
-from tricord.core.pointer import Pointer, check_name, check_path
+from tricord.core.pointer import Pointer, check_name, check_path, overlap
 from tricord.data import checkout, ignoring, laying, leftovers, pointers
 from tricord.project import datasets
 from tricord.project.project import Project
@@ -96,9 +96,9 @@ def _place(project: Project, pointer: Pointer, to: str) -> str:
     laying.check_place(project.root, full)
     known, unreadable = pointers.read_all(project.root)
     for other in (*known.values(), *unreadable):
-        if other.path != pointer.path and _overlap(path, other.path):
+        if other.path != pointer.path and overlap(path, other.path):
             raise DataError(f"the new place is that of {other.name}", where=other.path)
-    if path != pointer.path and _overlap(path, pointer.path):
+    if path != pointer.path and overlap(path, pointer.path):
         raise DataError("a dataset cannot be moved into itself", where=path)
     return path
 
@@ -110,14 +110,6 @@ def _is_its_own(project: Project, pointer: Pointer, full: Path) -> bool:
         return full == place
     path = full.relative_to(project.root).as_posix()
     return not os.path.lexists(place) and leftovers.noted(project, path)
-
-
-def _overlap(one: str, other: str) -> bool:
-    """
-    >>> _overlap("a/b", "a"), _overlap("ab", "a")
-    (True, False)
-    """
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
 
 def _move_data(project: Project, pointer: Pointer, moved: Pointer) -> None:

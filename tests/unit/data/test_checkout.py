@@ -1,7 +1,8 @@
 """Versions in the work tree: only what differs is written, and no unsaved work is lost."""
 
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -337,3 +338,33 @@ def test_a_dataset_from_elsewhere_has_no_place(project: Project, tmp_path: Path)
     with pytest.raises(DataError, match="no place in this work tree") as caught:
         checkout(project, "far@v1")
     assert caught.value.hint == "tricord data path far@v1"
+
+
+@pytest.mark.parametrize("other", ["data/flights", "data/flights/late", "data"])
+def test_no_version_is_brought_to_another_datasets_place(
+    project: Project, place: Path, other: str
+) -> None:
+    pointers.pointer_file(project.root, "data/flights").unlink()
+    shutil.rmtree(place)
+    folder = project.root / other
+    put(folder, {"x.csv": "x"})
+    add(project, folder, name="other")
+    with pytest.raises(DataError, match="the place of flights is that of other here"):
+        checkout(project, "flights@v1")
+    assert list(pointers.find_all(project.root)) == ["other"]
+    assert (folder / "x.csv").read_text() == "x"
+    assert target(project, "flights@v1").path == "data/flights", "looking at it is no matter"
+
+
+def test_what_another_branch_left_and_cannot_be_removed_is_told(
+    project: Project, place: Path, git: Callable[..., str]
+) -> None:
+    git(project.root, "init", "-q", "-b", "main")
+    git(project.root, "add", ".")
+    git(project.root, "commit", "-qm", "flights")
+    git(project.root, "switch", "-q", "--orphan", "empty")
+    os.mkfifo(place / "pipe")
+    (left,) = checkout_all(project)
+    assert left.problem
+    assert "pipe" in str(left.problem)
+    assert found(place) == SECOND
