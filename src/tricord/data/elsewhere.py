@@ -1,10 +1,12 @@
 """Datasets of another Tricord project: a folder on this machine, or a Git repository cloned for the moment."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tricord.core import config as configuration
 from tricord.core.artifact import Digest, short
 from tricord.core.errors import (
     DataError,
@@ -12,15 +14,20 @@ from tricord.core.errors import (
     ObjectMissing,
     ProjectError,
     RemoteError,
+    RemoteRefused,
     RemoteUnreachable,
 )
 from tricord.core.pointer import Pointer
 from tricord.data import download, pointers
-from tricord.project import datasets, git, transfer
+from tricord.project import datasets, git, remotes, transfer
 from tricord.project.project import Project
+from tricord.project.root import FOLDER, prepare
 from tricord.store.local import LocalStore
 from tricord.store.progress import Watch, quiet
 from tricord.store.remote import receiving
+
+_STATED = "stated"
+"""The name of a remote that a clone's settings give by its URL alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,10 @@ def opened(source: str, rev: str, scratch: Path) -> Generator[Project]:
     ProjectError where it is none, RemoteError where Git cannot bring it.
     """
     folder = Path(source).expanduser()
-    root = _clone(source, rev, scratch / "clone") if rev or not folder.is_dir() else folder
-    project = Project.open(root)
+    if folder.is_dir() and not rev:
+        project = Project.open(folder)
+    else:
+        project = _opened(_clone(source, rev, scratch / "clone"), source)
     try:
         yield project
     finally:
@@ -88,15 +97,7 @@ def bring(
     )
     if holder is None:
         holder = store or project.store
-        try:
-            remote = transfer.open_remote(project)
-        except RemoteError as error:
-            raise ObjectMissing(
-                f"{found.name} ({short(found.digest)}) is not in that project's store, and {error.what}",
-                where=str(project.root),
-                hint="let who has it run: tricord push",
-            ) from error
-        receiving.fetch(remote, holder, [found.digest], watch).check(str(project.root))
+        _fetch(project, found, holder, watch)
     holder.checkout(found.digest, target)
 
 
@@ -133,6 +134,70 @@ def _clone(source: str, rev: str, target: Path) -> Path:
     with suppress(FileExistsError):
         (target / ".tricord").mkdir()
     return target
+
+
+def _opened(clone: Path, source: str) -> Project:
+    """A clone as a project whose settings somebody else wrote: they choose no store and, where the clone
+    came over a network, no folder of this machine, and nobody to show our credentials to."""
+    prepare(clone)
+    stated = configuration.load(clone)
+    store = _store_of(Path(source).expanduser())
+    known, default = stated.remotes, stated.text("store.remote")
+    if not Path(source.removeprefix("file://")).expanduser().is_dir():
+        if "://" in default:
+            known, default = {**known, _STATED: {"url": default}}, _STATED
+        known = {
+            name: table if _is_ours(name) else {**table, "anonymous": "true", "profile": ""}
+            for name, table in known.items()
+            if _is_ours(name) or ("://" in table["url"] and not table["url"].startswith("file:"))
+        }
+        default = default if default in known else ""
+    values = {**stated.values, "store.path": str(store or ""), "store.remote": default}
+    return Project(clone, settings=replace(stated, values=values, remotes=known))
+
+
+def _store_of(folder: Path) -> Path | None:
+    """The store of the project of this machine that a clone was made of."""
+    if not (folder / FOLDER / "store").is_dir():
+        return None
+    shared = configuration.load(folder).text("store.path")
+    return folder / (Path(shared).expanduser() if shared else f"{FOLDER}/store")
+
+
+def _is_ours(remote: str) -> bool:
+    """Whether the environment says where a remote is, or whether it is to see our credentials."""
+    said = {variable.replace("-", "_").lower() for variable in os.environ}
+    name = f"tricord_remote__{remote.replace('-', '_')}__"
+    return not said.isdisjoint({f"{name}url", f"{name}anonymous"})
+
+
+def _fetch(project: Project, found: Found, holder: LocalStore, watch: Watch) -> None:
+    """Bring a version from its project's remote into a store."""
+    try:
+        remote = transfer.open_remote(project)
+    except RemoteError as error:
+        raise ObjectMissing(
+            f"{found.name} ({short(found.digest)}) is not in that project's store, and {error.what}",
+            where=str(project.root),
+            hint=_hint(project, error) or "let who has it run: tricord push",
+        ) from error
+    try:
+        receiving.fetch(remote, holder, [found.digest], watch).check(str(project.root))
+    except RemoteRefused as error:
+        hint = _hint(project, error) or error.hint
+        raise RemoteRefused(error.what, where=error.where, hint=hint) from error
+
+
+def _hint(project: Project, error: RemoteError) -> str | None:
+    """What to type where a remote refused who asked it without credentials."""
+    name = remotes.default_of(project.config)
+    options = project.config.remotes.get(name, {})
+    if not isinstance(error, RemoteRefused) or options.get("anonymous") != "true":
+        return None
+    variable = f"TRICORD_REMOTE__{name.upper().replace('-', '_')}__ANONYMOUS"
+    return (
+        f"it was asked without your credentials; if they are meant for it: export {variable}=false"
+    )
 
 
 def _git(folder: Path, source: str, *words: str) -> None:

@@ -61,21 +61,28 @@ class Recording:
 class Project:
     """Opened with `Project.open()`; made with `Project.init(folder)`."""
 
-    def __init__(self, root: Path, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        clock: Clock | None = None,
+        settings: configuration.Config | None = None,
+    ) -> None:
+        """`settings` in place of its own, for one that is here for a moment only: no store keeps its place."""
         self.root = root
         self.clock: Clock = clock or SystemClock()
-        self.config = configuration.load(root)
-        self.store = self._open_store()
+        self.config = settings or configuration.load(root)
+        self.store = self._open_store(stays=settings is None)
         self.ledger: Ledger = SqliteLedger(self.folder / "ledger.sqlite", self.clock)
         self.state = State(self.folder / workfiles.FILE)
         """What is known of the work folder's files, so that unchanged ones are not read again."""
         self._records: dict[bytes, Digest] = {}
 
-    def _open_store(self) -> LocalStore:
+    def _open_store(self, *, stays: bool) -> LocalStore:
         """The project's own store, or the one it shares: then a collection of waste there asks it too."""
         own, shared = self.folder / "store", self.config.text("store.path")
         store = LocalStore(self.root / Path(shared).expanduser() if shared else own)
-        if shared or own.is_symlink():
+        if stays and (shared or own.is_symlink()):
             users.register(store.root, self.root)
         return store
 

@@ -25,11 +25,12 @@ from tricord.core.errors import (
     RemoteRefused,
     RemoteUnreachable,
 )
-from tricord.data import download, origins, pointers
+from tricord.data import download, elsewhere, origins, pointers
 from tricord.data.origins import Origin, bring, bring_in, origin_of, update
 from tricord.data.versions import add
 from tricord.project import datasets
 from tricord.project.project import Project
+from tricord.store import users
 
 DATA = os.urandom(300_000)
 
@@ -465,6 +466,63 @@ def test_a_password_is_written_down_nowhere(
     with pytest.raises(DataError, match="which dataset") as asked:
         origin_of(served)
     assert "secret" not in f"{asked.value.where} {asked.value.hint}"
+
+
+def test_the_settings_of_a_stranger_choose_nothing_on_this_machine(
+    served: str, other: Project, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "shared"
+    (other.root / "tricord.toml").write_text(
+        f"""[store]
+path = "{shared}"
+remote = "team"
+[remote.team]
+url = "{tmp_path / "remote"}"
+[remote.cloud]
+url = "s3://bucket/folder"
+endpoint = "https://thief.example.org"
+profile = "work"
+"""
+    )
+    git(other.root, "commit", "-qam", "settings")
+    git(other.root, "push", "-q", str(tmp_path / "other.git"), "HEAD:main")
+    with pytest.raises(ObjectMissing, match="not in that project's store"):
+        bring(origin_of(served, "images"), tmp_path, tmp_path / "out", tmp_path / "scratch")
+    assert not shared.exists()
+    with elsewhere.opened(served, "", tmp_path / "one") as clone:
+        assert set(clone.config.remotes) == {"cloud"}
+        assert clone.config.remotes["cloud"]["anonymous"] == "true"
+        assert not clone.config.remotes["cloud"]["profile"]
+    monkeypatch.setenv("TRICORD_REMOTE__CLOUD__ANONYMOUS", "false")
+    with elsewhere.opened(served, "", tmp_path / "two") as clone:
+        assert clone.config.remotes["cloud"]["anonymous"] == "false"
+
+
+def test_a_remote_that_wants_to_know_who_asks(
+    served: str, other: Project, tmp_path: Path, web: Web
+) -> None:
+    (other.root / "tricord.toml").write_text(f'[remote.team]\nurl = "s3://bucket"\nendpoint = "{web.url}"\ntries = 1\n')  # fmt: skip
+    git(other.root, "commit", "-qam", "settings")
+    git(other.root, "push", "-q", str(tmp_path / "other.git"), "HEAD:main")
+    web.refuse = [403] * 50
+    with pytest.raises((RemoteError, ObjectMissing)) as caught:
+        bring(origin_of(served, "images"), tmp_path, tmp_path / "out", tmp_path / "scratch")
+    assert "TRICORD_REMOTE__TEAM__ANONYMOUS=false" in str(caught.value.hint)
+
+
+def test_a_revision_of_a_project_here_is_read_from_its_store_and_uses_it_for_no_longer(
+    other: Project, tmp_path: Path
+) -> None:
+    (other.root / "tricord.toml").write_text(f'[store]\npath = "{tmp_path}/shared"\n')
+    again = Project.open(other.root)
+    (other.root / "new.csv").write_text("a\n7\n")
+    add(again, other.root / "new.csv")
+    again.close()
+    git(other.root, "add", "-A")
+    git(other.root, "commit", "-qm", "shared")
+    bring(origin_of(str(other.root), "new", "HEAD"), tmp_path, None, tmp_path / "scratch")
+    assert (tmp_path / "new.csv").read_text() == "a\n7\n"
+    assert users.others(tmp_path / "shared") == [other.root]
 
 
 def test_the_command_line(web: Web, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
