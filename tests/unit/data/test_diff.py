@@ -213,6 +213,24 @@ def test_the_command_draws_it_and_answers_in_json(
     assert main(["diff", "flights", "--key", "nothing", *at]) == 1
 
 
+def test_a_key_that_was_declared_is_the_one_that_rows_are_told_apart_by(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = ["--json", "--project", str(project.root)]
+    rows(0, 10).with_columns(day=pl.lit(1)).write_csv(folder / "a.csv")
+    add(project, folder)
+    rows(0, 10).with_columns(day=pl.lit(1), x=pl.col("id") * 2).write_csv(folder / "a.csv")
+    assert main(["data", "describe", "flights", "--key", "id, day", *at]) == 0
+    assert json.loads(capsys.readouterr().out)["about"] == {"key": "id, day"}
+    assert main(["diff", "flights", *at]) == 0
+    (table,) = json.loads(capsys.readouterr().out)["datasets"][0]["tables"]
+    assert table["rows"]["key"] == ["id", "day"]
+    assert main(["data", "show", "flights", *at]) == 0
+    assert json.loads(capsys.readouterr().out)["about"] == {"key": "id, day"}
+    assert main(["data", "describe", "flights", "--key", "", *at]) == 0
+    assert json.loads(capsys.readouterr().out)["about"] == {}
+
+
 def test_tables_of_different_kinds_are_compared_file_by_file(project: Project) -> None:
     folder = project.root / "trips"
     folder.mkdir()

@@ -13,6 +13,7 @@ from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt
 from tricord.store import collect, listing
 from tricord.store.local import LocalStore
+from tricord.store.tree import Entry
 from tricord.store.waste import plan
 
 MONTH = 30 * collect.DAY
@@ -73,6 +74,35 @@ def test_a_plan_changes_nothing(store: LocalStore, tmp_path: Path) -> None:
     before = sorted(store)
     assert plan(store, needing())
     assert sorted(store) == before
+
+
+@pytest.mark.parametrize("listed_before", [False, True])
+def test_large_files_that_a_tree_counts_on_stay(
+    store: LocalStore, tmp_path: Path, listed_before: bool
+) -> None:
+    """The tree is put without reading them again: in chunks, plain, and in chunks that lie in the plain one."""
+    plain = large(tmp_path / "plain")
+    edited = tmp_path / "edited"
+    edited.write_bytes(plain.read_bytes()[: 2 << 20] + b"x" + os.urandom(1 << 20))
+    text = tmp_path / "text"
+    text.write_bytes(b"".join(b"%d,%d\n" % (number, number * 7919) for number in range(150_000)))
+    files = {path.name: store.put_file(path) for path in (plain, edited, text)}
+    entries = [Entry(name, digest, store.size(digest), False) for name, digest in files.items()]
+    if listed_before:
+        with store.ingest() as ingest:
+            ingest.add_tree(entries)
+    age(store)
+    with store.ingest() as ingest:
+        tree = ingest.add_tree(entries)
+    collect.delete(store, needing())
+    assert not store.missing([tree, *files.values()])
+    assert clean(store)
+    store.checkout(tree, tmp_path / "out")
+    for path in (plain, edited, text):
+        assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+    age(store)
+    collect.delete(store, needing())
+    assert not [*store]
 
 
 def test_what_is_young_stays_with_all_that_it_lists(store: LocalStore, tmp_path: Path) -> None:
@@ -248,6 +278,7 @@ import os, random, sys
 from pathlib import Path
 from tricord.store import collect
 from tricord.store.local import LocalStore
+from tricord.store.tree import Entry
 
 root, source, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 store = LocalStore(root)
