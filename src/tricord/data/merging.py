@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from tricord.core.artifact import Artifact, Digest, Kind, short
 from tricord.core.errors import DataError, ObjectMissing
@@ -18,17 +18,22 @@ from tricord.store.progress import Watch, quiet
 from tricord.store.tree import Entry
 
 Side = Literal["ours", "theirs"]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
     """The files of both sides' changes together; `clashes` are paths that both changed differently,
-    or that one needs as a file and the other as a folder. They are as ours has them."""
+    or that one needs as a file and the other as a folder. They are as ours has them.
+
+    `said` names what both changed differently of what the pointers say besides: a tag, an owner, the
+    origin. It is as ours has it, or as the side that is preferred."""
 
     files: Mapping[str, Entry]
     clashes: tuple[str, ...]
     from_ours: int
     from_theirs: int
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +154,8 @@ def _merged(project: Project, conflict: Conflict, prefer: Side | None) -> tuple[
     project.ledger.add_artifact(
         Artifact(digest, Kind.DATASET, form, size, {**meta, "merged": [ours.digest, theirs.digest]})
     )
-    base = conflict.base
-    pointer = replace(
-        ours,
-        digest=digest,
-        format=form,
-        size=size,
-        files=len(merged.files),
-        about=_texts(base.about if base else {}, ours.about, theirs.about),
-        tags={**theirs.tags, **ours.tags},
-    )
+    described, _ = _described(conflict.base, ours, theirs, prefer or "ours")
+    pointer = replace(described, digest=digest, format=form, size=size, files=len(merged.files))
     return pointer, merged
 
 
@@ -166,12 +163,13 @@ def _merge(project: Project, conflict: Conflict, prefer: Side) -> Merged:
     ours, theirs, base = conflict.ours, conflict.theirs, conflict.base
     if ours is None or theirs is None:
         raise DataError("a side is gone", where=str(conflict.file))
-    return merge(
+    merged = merge(
         _files(project, base) if base else {},
         _files(project, ours),
         _files(project, theirs),
         prefer=prefer,
     )
+    return replace(merged, said=_described(base, ours, theirs, prefer)[1])
 
 
 def _files(project: Project, side: Pointer) -> dict[str, Entry]:
@@ -229,17 +227,35 @@ def _sides(conflict: Conflict) -> list[Pointer]:
     return [side for side in (conflict.ours, conflict.theirs, conflict.base) if side is not None]
 
 
-def _texts(
-    base: Mapping[str, str], ours: Mapping[str, str], theirs: Mapping[str, str]
-) -> dict[str, str]:
-    """What people say of the dataset, merged key by key; where both changed one, ours stays."""
-    made: dict[str, str] = {}
+def _described(
+    base: Pointer | None, ours: Pointer, theirs: Pointer, prefer: Side
+) -> tuple[Pointer, tuple[str, ...]]:
+    """Our pointer with what both sides say of the dataset: description and tags one by one, the origin
+    as a whole; and the names of those that both changed differently."""
+    then = base or replace(ours, about={}, tags={}, origin={})
+    about, said = _three_way(then.about, ours.about, theirs.about, prefer)
+    tags, tagged = _three_way(then.tags, ours.tags, theirs.tags, prefer)
+    whole = [{"origin": side.origin} if side.origin else {} for side in (then, ours, theirs)]
+    origin, moved = _three_way(whole[0], whole[1], whole[2], prefer)
+    made = replace(ours, about=about, tags=tags, origin=origin.get("origin", {}))
+    return made, (*said, *(f"tag {label}" for label in tagged), *moved)
+
+
+def _three_way(
+    base: Mapping[str, Value], ours: Mapping[str, Value], theirs: Mapping[str, Value], prefer: Side
+) -> tuple[dict[str, Value], list[str]]:
+    """Both sides' changes together, key by key, and the keys that both changed differently."""
+    made: dict[str, Value] = {}
+    clashes: list[str] = []
     for key in sorted({*ours, *theirs}):
-        mine, other = ours.get(key), theirs.get(key)
-        chosen = other if mine == base.get(key) else mine
+        then, mine, other = base.get(key), ours.get(key), theirs.get(key)
+        clash = mine != other and then not in (mine, other)
+        clashes += [key] * clash
+        take_theirs = prefer == "theirs" if clash else mine == then
+        chosen = other if take_theirs else mine
         if chosen is not None:
             made[key] = chosen
-    return made
+    return made, clashes
 
 
 def _folders(path: str) -> list[str]:

@@ -165,3 +165,52 @@ def test_a_deletion_removes_the_data_beside_its_pointer_only(
     assert not Path("new/rows").exists()
     assert (deleted / "a").read_text() == "one"
     assert pointers.get(root, "others").path == "rows"
+
+
+ORIGINS = {side: {"kind": "url", "url": f"https://{side}"} for side in ("base", "ours", "theirs")}
+
+
+def test_tags_and_origin_are_merged_three_ways(
+    project: Project, sides: tuple[Pointer, Pointer], git: Callable[..., str]
+) -> None:
+    root, file = project.root, pointers.pointer_file(project.root, "rows.csv")
+    one, two = (side.digest for side in sides)
+
+    def commit(tags: dict[str, Digest], origin: str) -> None:
+        pointer = replace(sides[0], tags=tags, origin=ORIGINS[origin])
+        file.write_text(pointer.to_text())
+        git(root, "add", "rows.csv.tricord")
+        git(root, "commit", "-qm", origin)
+
+    git(root, "init", "-q", "-b", "main")
+    commit({"gone": one, "moved": one, "both": one, "stays": one}, "base")
+    git(root, "switch", "-qc", "other")
+    commit({"moved": two, "both": Digest("0" * 64), "stays": one}, "theirs")
+    git(root, "switch", "-q", "main")
+    commit({"gone": one, "moved": one, "both": two, "stays": one}, "base")
+    git(root, "merge", "-q", "other", fails=True)
+    merged = compare(project, conflicts.get(root, "rows"))
+    assert merged
+    assert (merged.clashes, merged.said) == ((), ("tag both",))
+    done = resolve(project, "rows", "merge")
+    assert done.pointer
+    assert done.pointer.tags == {"moved": two, "both": two, "stays": one}
+    assert done.pointer.origin == ORIGINS["theirs"]
+    assert done.merged
+    assert done.merged.said == ("tag both",)
+
+
+def test_where_both_changed_the_origin_it_is_told(
+    project: Project, sides: tuple[Pointer, Pointer]
+) -> None:
+    for prefer, kept in ((None, "ours"), ("theirs", "theirs")):
+        in_conflict(
+            project,
+            replace(sides[0], origin=ORIGINS["ours"]),
+            replace(sides[0], origin=ORIGINS["theirs"]),
+        )
+        done = resolve(project, "rows", "merge", prefer=prefer)  # pyright: ignore[reportArgumentType]
+        assert done.pointer
+        assert done.pointer.origin == ORIGINS[kept]
+        assert done.merged
+        assert done.merged.said == ("origin",)

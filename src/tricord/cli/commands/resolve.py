@@ -87,6 +87,7 @@ def _merged(merged: Merged | None) -> dict[str, Any] | None:
         "from_ours": merged.from_ours,
         "from_theirs": merged.from_theirs,
         "clashes": list(merged.clashes),
+        "said": list(merged.said),
     }
 
 
@@ -112,7 +113,18 @@ def _draw(on: Any, shown: list[tuple[Conflict, Merged | None]]) -> None:
                 f"{merged.from_theirs:,} of theirs; both changed {count(len(merged.clashes), 'file')}"
                 + (f": {escape(', '.join(merged.clashes[:5]))}" if merged.clashes else "")
             )
+            _draw_said(on, merged)
         on.print(f"  next: tricord resolve {escape(conflict.name)} --ours, --theirs or --merge")
+
+
+def _draw_said(on: Any, merged: Merged) -> None:
+    if merged.said:
+        named = ", ".join(merged.said)
+        on.print(
+            f"both changed {named}, too: as the preferred side has it, or ours",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _draw_done(on: Any, done: Resolved) -> None:
@@ -123,6 +135,8 @@ def _draw_done(on: Any, done: Resolved) -> None:
         on.print(f"{escape(done.name)} is gone, as on the branch that deleted it: {files} removed")
     elif done.brought:
         checkout.draw(on, done.brought)
+    if done.merged is not None:
+        _draw_said(on, done.merged)
     if done.absent:
         on.print(f"its content is not in the store\n  next: tricord pull {escape(done.name)}")
     else:
