@@ -198,7 +198,7 @@ def test_a_conflict_is_explained_and_merged_file_by_file(conflict: Team) -> None
     assert "tricord resolve flights" in team.tricord("checkout", code=1)
     (shown,) = team.answer("resolve")
     assert shown["name"] == "flights"
-    assert shown["merge"] == {"from_ours": 1, "from_theirs": 3, "clashes": []}
+    assert shown["merge"] == {"from_ours": 1, "from_theirs": 3, "clashes": [], "said": []}
     assert "ours" in team.tricord("resolve", "flights")
 
     team.tricord("resolve", "flights", "--merge")
@@ -311,6 +311,7 @@ def test_hooks_bring_the_data_along_and_leave_others_alone(team: Team) -> None:
     assert [(h["hook"], h["installed"], h["others"]) for h in shown] == [
         ("post-checkout", True, True),
         ("post-merge", True, True),
+        ("post-rewrite", True, False),
         ("pre-push", False, False),
     ]
     team.tricord("hooks", "remove")
@@ -320,6 +321,23 @@ def test_hooks_bring_the_data_along_and_leave_others_alone(team: Team) -> None:
         "post-checkout",
         "post-merge",
     ]
+
+
+@pytest.mark.parametrize("way", ["--merge", "--apply"])
+def test_hooks_bring_the_data_along_after_a_rebase(team: Team, way: str) -> None:
+    team.tricord("hooks", "install")
+    team.git("switch", "-qc", "mine", "main")
+    (team.root / "notes.md").write_text("mine")
+    team.git("add", "notes.md")
+    team.git("commit", "-qm", "notes")
+    assert team.data() == START
+    team.git("rebase", "-q", way, "other")  # a commit is made anew on the other branch
+    assert team.data() == CHANGED
+    team.git("switch", "-q", "main")
+    assert team.data() == START
+    team.git("rebase", "-q", way, "other")  # no commit of its own: it goes forward
+    assert team.data() == CHANGED
+    assert team.answer("status")["datasets"][0]["state"] == "unchanged"
 
 
 def test_hooks_where_core_hookspath_keeps_them_and_in_a_folder_of_the_repository(
@@ -341,6 +359,7 @@ def test_hooks_where_core_hookspath_keeps_them_and_in_a_folder_of_the_repository
     assert sorted(path.name for path in (top.root / ".githooks").iterdir()) == [
         "post-checkout",
         "post-merge",
+        "post-rewrite",
         "pre-push",
     ]
     team.git("switch", "-q", "main")
