@@ -33,6 +33,20 @@ def reflink(source: int, target: int) -> bool:
     return True
 
 
+def copy_rest(source: int, target: int) -> None:
+    """Append what `source` holds from its position on to `target`, without a way through this process where that can be."""
+    in_kernel = getattr(os, "copy_file_range", None)
+    if in_kernel is not None:
+        try:
+            while in_kernel(source, target, 1 << 30):
+                pass
+        except OSError as error:
+            if error.errno not in _CANNOT:
+                raise
+    while block := os.read(source, CHUNK):  # all of it, or only a look whether that was the end
+        write_all(target, block)
+
+
 def clone(source: int, target: int) -> Digest:
     """Fill the empty file `target` with the content of `source`; the digest of what it now holds.
 

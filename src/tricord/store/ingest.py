@@ -165,6 +165,18 @@ class Ingest:
                 self._rotate()
         return refused
 
+    def add_pack(self, source: Path, rows: Sequence[Row]) -> bool:
+        """Take over a pack of files that a download left in `area`, after a check of each; see `pack.take_over`.
+        False where it is not what the rows say: nothing of it is added then."""
+        with in_store(self.area):
+            taken = pack.take_over(source, rows)
+        if taken is None:
+            return False
+        with self._lock:
+            self._finished.append(lambda: taken)
+            self._held[Shape.FILE].update(row.digest for row in taken.rows)
+        return True
+
     def add_plain(self, digest: Digest, source: Path) -> None:
         """Take over a large file that a download left in `area`, after a check. ObjectCorrupt."""
         with in_source(source):

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +19,8 @@ from tricord.core.errors import (
     StoreError,
 )
 from tricord.core.files import sync, sync_folder, write_all
-from tricord.store.clone import reflink
-from tricord.store.remote.backend import Abilities, Info, Parts, checked, file_parts
+from tricord.store.clone import copy_rest, reflink
+from tricord.store.remote.backend import Abilities, Info, Parts, checked
 
 _AREA = ".tricord"
 """What lies in this folder is not of the remote: unfinished files and the lock of `replace`."""
@@ -64,12 +63,13 @@ class Folder:
 
     def get_to(self, name: str, file: Path) -> None:
         with self._faults(name):
-            source = self._place(name).open("rb")
+            source = self._place(name).open("rb", buffering=0)
         there = file.exists() and file.stat().st_size
-        with source, file.open("r+b" if there else "wb") as target:
+        with source, file.open("r+b" if there else "wb", buffering=0) as target:
             if there or not reflink(source.fileno(), target.fileno()):
-                source.seek(target.seek(0, os.SEEK_END))
-                shutil.copyfileobj(source, target, 1 << 20)
+                end = os.lseek(target.fileno(), 0, os.SEEK_END)
+                os.lseek(source.fileno(), end, os.SEEK_SET)
+                copy_rest(source.fileno(), target.fileno())
 
     def put(self, name: str, data: bytes) -> None:
         self.put_stream(name, lambda: (data,))
@@ -235,10 +235,10 @@ class _Exists(RemoteError):
 
 def _fill(target: int, source: Path | Iterable[bytes]) -> None:
     if isinstance(source, Path):
-        with source.open("rb") as opened:
-            if reflink(opened.fileno(), target):
-                return
-        source = file_parts(source)()
+        with source.open("rb", buffering=0) as opened:
+            if not reflink(opened.fileno(), target):
+                copy_rest(opened.fileno(), target)
+        return
     for part in source:
         write_all(target, part)
 

@@ -1,8 +1,10 @@
 """Index objects: what the packs and large files of a remote hold. See docs/reference/remote-format.md."""
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import NamedTuple
 
 import zstandard
@@ -19,6 +21,8 @@ FOLDER, SUFFIX = "index", ".index"
 _ENTRY = struct.Struct("<c32sQQ")  # P or O, name, bytes, length of what follows
 _MOST = 1 << 32
 """Bytes that an index object may decompress to: a bound for one that is damaged or lies."""
+_LEAST = 4 << 20
+"""Bytes of a pack that is worth a request of its own."""
 _ROW_BITS = 32
 _ROWS = (1 << _ROW_BITS) - 1
 
@@ -205,6 +209,32 @@ class Catalog:
             held, offset, size = found
             return Spot(held.place, Row(shape, digest, offset, size, size, compressed=False))
         return None
+
+    def mostly(
+        self, digests: Iterable[Digest]
+    ) -> Iterator[tuple[HeldPack, list[Row], set[Digest]]]:
+        """Packs of which these files are nearly all, with the files in them and those of the digests.
+
+        Only such as have their files at their start, one after the other, and are neither small nor huge.
+        """
+        wanted: dict[int, set[bytes]] = defaultdict(set)
+        for digest in digests:
+            raw = bytes.fromhex(digest)
+            at = self._blobs[Shape.FILE].get(raw)
+            if at is not None:
+                wanted[at >> _ROW_BITS].add(raw)
+        for number, some in sorted(wanted.items()):
+            pack = self._packs[number]
+            if not _LEAST <= pack.size <= 2 * packs.LIMIT:
+                continue
+            rows = [row for row in pack.rows() if row.shape is Shape.FILE]
+            ends = accumulate((row.length for row in rows), initial=len(packs.MAGIC))
+            if any(row.offset != end for row, end in zip(rows, ends, strict=False)):
+                continue
+            names = {Digest(raw.hex()) for raw in some}
+            size = sum(row.length for row in rows if row.digest in names)
+            if size * 8 >= 7 * pack.size:
+                yield pack, rows, names
 
     def trees(self, digests: Iterable[Digest]) -> list[Digest]:
         """Those of the digests that are trees here."""

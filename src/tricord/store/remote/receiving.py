@@ -17,7 +17,7 @@ from tricord.store.ingest import Ingest
 from tricord.store.local import LocalStore
 from tricord.store.pack import Row, Shape
 from tricord.store.progress import Watch, quiet
-from tricord.store.remote.indexing import Catalog, HeldObject, Spot, object_place
+from tricord.store.remote.indexing import Catalog, HeldObject, HeldPack, Spot, object_place
 from tricord.store.remote.lanes import in_lanes
 from tricord.store.remote.remote import Remote
 
@@ -28,7 +28,12 @@ SPAN = 8 << 20
 _BATCH = 256 << 20
 """Bytes after which what has arrived is made durable, so that a kill loses no more."""
 
+_PACKS = _BATCH // packs.LIMIT
+_MANY = 100
+"""Files that have to be missing before whole packs are thought of."""
+
 Blob = tuple[Shape, Digest]
+Wanted = tuple[HeldPack, list[Row], set[Digest]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +152,34 @@ class _Fetch:
         here = doubtful - self.store.missing(doubtful)
         small = [digest for digest in rest if digest not in not_small and digest not in here]
         large = [digest for digest in rest if digest in not_small and digest not in here]
-        self._blobs(small, counted=True)
+        taken = self._packs(small)
+        self._blobs([digest for digest in small if digest not in taken], counted=True)
         self._large(large)
+
+    def _packs(self, digests: Sequence[Digest]) -> set[Digest]:
+        """Take over packs as they are where nearly all of one is wanted; what has come so. A pack that
+        is gone or damaged is left for a closer look, blob by blob."""
+        taken: set[Digest] = set()
+        wanted = [*self.catalog.mostly(digests)] if len(digests) >= _MANY else []
+        for start in range(0, len(wanted), _PACKS):
+            some = wanted[start : start + _PACKS]
+            with self.store.ingest() as ingest:
+
+                def bring(each: Wanted, ingest: Ingest = ingest) -> bool:
+                    target = ingest.area / each[0].name
+                    try:
+                        self.remote.backend.get_to(each[0].place, target)
+                    except ObjectMissing:
+                        return False
+                    return ingest.add_pack(target, each[1])
+
+                for (held, _, names), good in in_lanes(bring, some, lanes=2):
+                    if good:
+                        taken |= names
+                        self.bytes += held.size
+                        self.arrived += len(names)
+                        self.watch(held.size, len(names), "")
+        return taken
 
     def _prefixes(self) -> set[str]:
         """What the digests of files begin with that the store keeps as they are."""
