@@ -1,4 +1,4 @@
-"""Git hooks: after a switch or a merge the data follows, before a push it may go along.
+"""Git hooks: after a switch, a merge or a rebase the data follows, before a push it may go along.
 
 Ours is a marked block at the beginning of a hook, so that it runs whatever the rest of the file ends with;
 what else the hook holds stays as it is. A hook that is no shell script is kept under another name and called.
@@ -16,17 +16,18 @@ from tricord.core.errors import ProjectError
 from tricord.core.files import replace_bytes
 from tricord.project import git
 
-ALWAYS = ("post-checkout", "post-merge")
+ALWAYS = ("post-checkout", "post-merge", "post-rewrite")
 PUSH = "pre-push"
 _KEPT = ".before-tricord"
 _SHELLS = (b"sh", b"bash", b"dash", b"ksh", b"zsh")
 _RUN = {
-    # a switch of branches ($3 is 1) outside a rebase, which ends with one more
-    "post-checkout": '[ "$3" = 1 ] && [ ! -d "$own/rebase-merge" ] && [ ! -d "$own/rebase-apply" ]',
+    # a switch of branches ($3 is 1), also the one that a rebase begins with if it has nothing more to do
+    "post-checkout": '[ "$3" = 1 ] && ! grep -q "^[a-z]" "$own/rebase-merge/git-rebase-todo" 2>/dev/null',
     "post-merge": ":",
+    "post-rewrite": '[ "$1" = rebase ]',  # else it is an amended commit: nothing else was brought
     "pre-push": ":",
 }
-_COMMAND = {"post-checkout": "checkout", "post-merge": "checkout", "pre-push": "push"}
+_COMMAND = {**dict.fromkeys(ALWAYS, "checkout"), PUSH: "push"}
 
 
 @dataclass(frozen=True, slots=True)
