@@ -1,6 +1,7 @@
 """What a plug-in or a backend promises. A class fits by its shape; nobody has to inherit."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -108,6 +109,11 @@ class Appends(Protocol):
         ...
 
     def append_event(self, type: EventType, subject: str, body: Mapping[str, JSON]) -> Event: ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """What this thread records within the block is one transaction: others see all of it at once,
+        or, where the block raises, nothing of it is recorded."""
+        ...
 
 
 class Facts(Protocol):

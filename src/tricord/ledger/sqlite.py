@@ -1,6 +1,7 @@
 """The ledger in one SQLite file. What it promises is specified in docs/reference/ledger-format.md."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tricord.core.artifact import Artifact, Digest, Kind, parse_digest, short
@@ -150,6 +151,10 @@ class SqliteLedger:
             raise LedgerError(f"the event {str(type)!r} is recorded by the act itself")
         with self._database.writing():
             return self._append(type, subject, body)
+
+    def together(self) -> AbstractContextManager[None]:
+        """One transaction around what this thread records within the block."""
+        return self._database.writing()
 
     def ref(self, ref: str) -> Digest | None:
         """Where a ref stands; None where it does not exist."""

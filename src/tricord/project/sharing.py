@@ -59,13 +59,14 @@ def record_of(
 def learn(project: Project, record: Record, *, theirs: bool = False) -> Learned:
     """Take in the facts and refs of a record. A ref that was moved on both sides stays where it is here
     and is told, unless it is to go where it is there (`theirs`); of a dataset both versions are kept."""
-    for artifact in record.artifacts:
-        if project.ledger.artifact(artifact.digest, artifact.kind) is None:
-            project.ledger.add_artifact(artifact)
     learned = Learned()
-    for ref, steps in sorted(record.moves.items()):
-        if parse_ref(ref)[0] in ROOMS and steps:
-            _learn_ref(project, ref, steps, learned, theirs=theirs)
+    with project.ledger.together():  # who waits for new data is told of the newest version only
+        for artifact in record.artifacts:
+            if project.ledger.artifact(artifact.digest, artifact.kind) is None:
+                project.ledger.add_artifact(artifact)
+        for ref, steps in sorted(record.moves.items()):
+            if parse_ref(ref)[0] in ROOMS and steps:
+                _learn_ref(project, ref, steps, learned, theirs=theirs)
     return learned
 
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import obstore
 import pytest
@@ -19,7 +21,9 @@ from tricord.data.dvc import files, objects
 from tricord.data.dvc.takeover import Report, take_over
 from tricord.data.versions import add
 from tricord.project import datasets
+from tricord.project.datasets import Version
 from tricord.project.project import Project
+from tricord.triggers.rules import NewData, due
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "dvc"
 NAMES = ["crlf", "delay", "flights", "images", "weather"]
@@ -93,6 +97,28 @@ def test_history_becomes_versions_and_the_work_trees_stays_the_latest(dvc: Proje
     again = take_over(dvc, dvc.root, commits=True)
     assert set(numbers(again).values()) == {0}
     assert datasets.resolve(dvc, "flights").digest == latest.digest
+
+
+def test_who_waits_for_new_data_sees_only_the_latest_version(
+    dvc: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = NewData("images came", pipeline="prepare", dataset="images")
+    recorded = datasets.record
+    seen: list[str] = []
+    with closing(Project.open(dvc.root)) as other:
+
+        def record(*arguments: Any, **settings: Any) -> Version:
+            made = recorded(*arguments, **settings)
+            seen.append(made.name)
+            assert made.name != "images" or due(other, rule) is None
+            return made
+
+        monkeypatch.setattr("tricord.data.dvc.takeover.datasets.record", record)
+        take_over(dvc, dvc.root, commits=True)
+        assert seen.count("images") >= 2
+        event = due(other, rule)
+        assert event is not None
+        assert event.body["new"] == pointers.get(dvc.root, "images").digest
 
 
 def test_the_remote_gives_what_the_cache_lacks(dvc: Project) -> None:

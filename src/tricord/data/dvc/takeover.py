@@ -203,34 +203,54 @@ class _Takeover:
     def _enter(
         self, line: _Line, taken: Mapping[str, Taken], failed: Mapping[str, str]
     ) -> Came | None:
-        """Record the versions of one output that are not recorded yet, the current one as the latest."""
+        """Record the versions of one output that are not recorded yet, the current one as the latest.
+
+        They come at once, so that who waits for new data sees the latest only.
+        """
         name, place = self._name(line.path)
+        made = [
+            (*found, _why(commit, out))
+            for out, commit in line.versions
+            if (found := self._artifact(out, commit, place, taken, failed))
+        ]
+        if not made:
+            return None
+        artifact, files, _ = made[-1]
+        here = self._here.get(place)
+        gone_on = here is not None and here.origin.get("kind") != "dvc"
+        current = line.current if line.current and not gone_on else None
+        if current and not self._artifact(current, None, place, taken, failed, tell=False):
+            current = None
+        with self._project.ledger.together():
+            settle = _why(None, current) if current else ""
+            new = self._record_all(name, made, settle=settle, gone_on=gone_on)
+        if current:
+            self._point(name, current, artifact, files)
+        return Came(name, place, new, artifact.digest, files, artifact.size)
+
+    def _record_all(
+        self,
+        name: str,
+        made: Sequence[tuple[Artifact, int, str]],
+        *,
+        settle: str,
+        gone_on: bool,
+    ) -> int:
+        """Record those of the versions that are new, oldest first, and how many those are. With `settle`, which
+        says why, the last is the latest then; where somebody has `gone_on` from an earlier takeover, theirs stays it."""
         known = {version.digest for version in datasets.versions(self._project, name)}
         before = self._project.ledger.ref(datasets.ref_of(name))
         new = 0
-        made: tuple[Artifact, int] | None = None
-        for out, commit in line.versions:
-            found = self._artifact(out, commit, place, taken, failed)
-            if found is None:
-                continue
-            made = found
-            if found[0].digest in known:
-                continue
-            datasets.record(self._project, name, found[0], why=_why(commit, out))
-            known.add(found[0].digest)
-            new += 1
-        if made is None:
-            return None
-        artifact, files = made
-        here = self._here.get(place)
-        if here is not None and here.origin.get("kind") != "dvc":
-            if new:  # somebody has gone on from here since an earlier takeover
-                self._project.move(datasets.ref_of(name), before, why="it stands where it stood")
-        elif line.current and self._artifact(line.current, None, place, taken, failed, tell=False):
-            if new:  # older ones may have come after it
-                datasets.record(self._project, name, artifact, why=_why(None, line.current))
-            self._point(name, line.current, artifact, files)
-        return Came(name, place, new, artifact.digest, files, artifact.size)
+        for artifact, _, why in made:
+            if artifact.digest not in known:
+                datasets.record(self._project, name, artifact, why=why)
+                known.add(artifact.digest)
+                new += 1
+        if new and gone_on:
+            self._project.move(datasets.ref_of(name), before, why="it stands where it stood")
+        elif new and settle:  # older ones may have come after it
+            datasets.record(self._project, name, made[-1][0], why=settle)
+        return new
 
     def _artifact(
         self,
