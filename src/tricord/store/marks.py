@@ -83,7 +83,7 @@ class Marks:
 
     def _trees(self, roots: list[Digest]) -> Iterator[bytes]:
         for place in self._index.find_many(roots, Shape.TREE).values():
-            yield self._reader.at(place)
+            yield self._reader.sound(place)
         for root in roots:
             path = self._old_trees.get(key(root))
             if path is not None:
@@ -111,8 +111,8 @@ class Marks:
 
     def _parts(self, place: Place) -> list[recipe.Part]:
         try:
-            return recipe.parse(self._reader.at(place))
-        except ValueError as error:
+            return self._reader.parts_at(place)
+        except ObjectCorrupt as error:
             raise damaged(place.row.digest, pack_of(self.root, place.pack)) from error
 
 

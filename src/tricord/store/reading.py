@@ -56,7 +56,7 @@ class Reader:
             name
             for name in rest
             if name not in recipes
-            or self.absent({part.digest for part in self._parts_at(recipes[name])})
+            or self.absent({part.digest for part in self.parts_at(recipes[name])})
         }
 
     def absent(self, names: set[Digest]) -> set[Digest]:
@@ -101,10 +101,17 @@ class Reader:
             if place is None:
                 return None
             try:
-                return self._parts_at(place)
+                return self.parts_at(place)
             except FileNotFoundError:
                 continue
         return None
+
+    def parts_at(self, place: Place) -> list[Part]:
+        """The chunks that the recipe at a place lists, or another copy of it where that is damaged."""
+        try:
+            return recipe.parse(self.sound(place))
+        except ValueError as error:
+            raise corrupt(place.row.digest, self._pack(place.pack), str(error)) from error
 
     # -- bytes -------------------------------------------------------------------------------
 
@@ -129,6 +136,13 @@ class Reader:
         with path.open("rb", buffering=0) as file, in_store(path):
             stored = os.pread(file.fileno(), place.row.length, place.row.offset)
         return checked(place, stored, path)
+
+    def sound(self, place: Place) -> bytes:
+        """As `at`, or from another pack where the bytes there are damaged."""
+        try:
+            return self.at(place)
+        except ObjectCorrupt:
+            return self._other_copy(place.row.digest, place.row.shape, place)
 
     def many(self, places: Iterable[Place]) -> Iterator[tuple[Place, bytes]]:
         """The bytes of blobs, pack by pack in the order they lie in. Blobs of a pack that is gone
@@ -204,12 +218,6 @@ class Reader:
 
     def _pack(self, name: str) -> Path:
         return pack_of(self.root, name)
-
-    def _parts_at(self, place: Place) -> list[Part]:
-        try:
-            return recipe.parse(self.at(place))
-        except ValueError as error:
-            raise corrupt(place.row.digest, self._pack(place.pack), str(error)) from error
 
     def _of_pack(self, path: Path, places: Sequence[Place]) -> Iterator[tuple[Place, bytes]]:
         try:

@@ -1,15 +1,16 @@
 """Mending a store: what is damaged is put aside, what is good in it is kept, the rest is brought anew."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt
 from tricord.core.files import sync_folder
-from tricord.store import listing, pack, recipe, tree
+from tricord.store import large, listing, pack, tree
 from tricord.store.checking import Checked, Problem, lists_of
+from tricord.store.digest import of_bytes
 from tricord.store.faults import in_store
 from tricord.store.index import Index
 from tricord.store.local import LocalStore
@@ -43,7 +44,8 @@ def repair(
     """
     found = list(found)
     wanted = {problem.digest for problem in found if problem.digest is not None}
-    wanted.update(digest for problem in found for digest in problem.missing)
+    # the chunks of a large file come with it
+    wanted.update(digest for problem in found if problem.digest not in seen.recipes for digest in problem.missing)  # fmt: skip
     packs = sorted({problem.where for problem in found if not problem.absent and problem.where.suffix == pack.SUFFIX})  # fmt: skip
     others = sorted({problem.where for problem in found if not problem.absent and problem.where.suffix == ""})  # fmt: skip
     aside: list[Path] = []
@@ -60,8 +62,10 @@ def repair(
                 aside += [] if place == file else _put_aside(store.root, file)
                 store.index.refresh()
         for file in others:
-            with alone(store.root):
+            with alone(store.root) as area:
                 digest = Digest(file.parent.name + file.name)
+                if file.parent.parent.name == "objects":
+                    rescued += _keep_chunks(store, digest, file, area)
                 store.index.drop([], [digest])
                 aside += _put_aside(store.root, file)
         lost = store.missing(wanted)
@@ -98,19 +102,65 @@ def _rescue(store: LocalStore, file: Path, area: Path) -> tuple[int, set[Digest]
                         row.shape, row.digest, stored, row.size, compressed=row.compressed
                     )
         kept = len(writer.rows)
+        store.index.drop([name])
         if kept:
-            made = writer.finish()
-            place = pack_of(store.root, made.name)
-            with in_store(file):
-                made.path.rename(place)
-                sync_folder(store.root / "packs")
-            store.index.drop([name])
-            store.index.add(made.name, made.size, made.rows)
-        else:
-            store.index.drop([name])
+            place = _publish(store, writer)
     finally:
         writer.abandon()
     return kept, lost, place
+
+
+def _keep_chunks(store: LocalStore, digest: Digest, file: Path, area: Path) -> int:
+    """Write the good chunks of a damaged plain object to packs, durably: other files are made of them. How many."""
+    kept = 0
+    writer = PackWriter(area / os.urandom(8).hex())
+    try:
+        with in_store(file), file.open("rb", buffering=0) as source:
+            for chunk, data in _good_chunks(store, digest, source.fileno()):
+                if store.index.find(chunk, Shape.FILE) is None:
+                    writer.add(Shape.FILE, chunk, data)
+                    kept += 1
+                if writer.size >= pack.LIMIT:
+                    _publish(store, writer)
+                    writer = PackWriter(area / os.urandom(8).hex())
+        if writer.rows:
+            _publish(store, writer)
+    except FileNotFoundError:
+        return 0
+    finally:
+        writer.abandon()
+    return kept
+
+
+def _good_chunks(
+    store: LocalStore, digest: Digest, source: int
+) -> Iterator[tuple[Digest, bytes | memoryview]]:
+    """What of a damaged plain object is as its recipe says; where that is lost, all chunks of a cut anew."""
+    try:
+        parts = store.reader.parts(digest)
+    except ObjectCorrupt:
+        parts = None
+    if parts is None:
+        for region, names in large.hashed(source, large.Hasher()):
+            yield from zip(names, region.chunks(), strict=True)
+        return
+    start = 0
+    for part in parts:
+        data = os.pread(source, part.size, start)
+        start += part.size
+        if of_bytes(data) == part.digest:
+            yield part.digest, data
+
+
+def _publish(store: LocalStore, writer: PackWriter) -> Path:
+    """Finish a pack and give it its name in the store."""
+    made = writer.finish()
+    place = pack_of(store.root, made.name)
+    with in_store(place):
+        made.path.rename(place)
+        sync_folder(store.root / "packs")
+    store.index.add(made.name, made.size, made.rows)
+    return place
 
 
 def _remembered(index: Index, name: str) -> list[Row]:
@@ -123,9 +173,7 @@ def _read(source: int, row: Row) -> bytes | None:
     try:
         stored = os.pread(source, row.length, row.offset)
         data = pack.decode(row, stored)
-        if row.shape == Shape.RECIPE:
-            recipe.parse(data)
-        elif row.shape == Shape.TREE:
+        if row.shape == Shape.TREE:
             tree.decode(data)
     except (OSError, ValueError, ObjectCorrupt):
         return None

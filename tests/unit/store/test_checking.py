@@ -177,3 +177,28 @@ def test_repairing_twice_is_repairing_once(store: LocalStore, source: Path) -> N
     again = mended(store)
     assert again.aside == ()
     assert again.lost == {store.tree(tree)["3"]}
+
+
+@pytest.mark.parametrize("recipe_too", [False, True])
+def test_what_others_have_in_a_damaged_plain_object_is_kept(
+    store: LocalStore, tmp_path: Path, recipe_too: bool
+) -> None:
+    data = os.urandom(3 << 20)
+    (tmp_path / "first").write_bytes(data)
+    first = store.put_file(tmp_path / "first")
+    (tmp_path / "second").write_bytes(data[: 2 << 20] + os.urandom(5000))
+    second = store.put_file(tmp_path / "second")
+    ((_, path),) = listing.plain_objects(store.root)
+    spoil(path, (3 << 20) - 100)  # where the second does not look
+    if recipe_too:
+        spoil_blob(store, first, Shape.RECIPE)
+    done = mended(store)
+    assert path not in [place for _, place in listing.plain_objects(store.root)]
+    assert done.rescued
+    assert done.lost == {first}
+    assert store.read(second) == (tmp_path / "second").read_bytes()
+    done = mended(store, putting(store, tmp_path / "first"))
+    assert not store.missing([second])
+    assert store.put_file(tmp_path / "first") == first
+    assert store.read(first) == data
+    assert list(problems(store)) == []

@@ -11,8 +11,10 @@ import pytest
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt
-from tricord.store import collect, listing
+from tricord.store import collect, listing, pack
+from tricord.store.index import Place
 from tricord.store.local import LocalStore
+from tricord.store.pack import Shape
 from tricord.store.tree import Entry
 from tricord.store.waste import plan
 
@@ -317,3 +319,32 @@ def test_two_collections_and_an_add_at_once(tmp_path: Path) -> None:
     assert not store.missing(added)
     assert clean(store)
     assert store.missing(waste) == set(waste)
+
+
+def test_a_damaged_copy_of_a_recipe_is_not_the_one_that_stays(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    (tmp_path / "large").write_bytes(b"".join(b"%d," % n for n in range(300_000)))
+    digest = store.put_file(tmp_path / "large")
+    place = store.index.find(digest, Shape.RECIPE)
+    assert place is not None
+    good = store.reader.at(place)
+    bad = good[:-40] + bytes([good[-40] ^ 1]) + good[-39:]
+    writer = pack.PackWriter(tmp_path / "other")
+    for _ in range(100):  # the larger pack's copy is the one that would stay
+        noise = os.urandom(60_000)
+        writer.add(Shape.FILE, pack.named(Shape.FILE, noise), noise)
+    row = writer.append(Shape.RECIPE, digest, bad, len(bad), compressed=False)
+    made = writer.finish()
+    made.path.rename(store.root / "packs" / f"{made.name}{pack.SUFFIX}")
+    store.index.refresh()
+    assert len(store.index.copies(digest, Shape.RECIPE)) == 2
+    with pytest.raises(ObjectCorrupt):
+        store.reader.at(Place(made.name, row))
+    assert store.reader.parts(digest)  # whichever is asked for first
+    for file in listing.pack_files(store.root):
+        os.utime(file, (1, 1))
+    collect.delete(store, needing(digest, *(each.digest for each in made.rows)))
+    again = LocalStore(store.root)
+    assert again.read(digest) == (tmp_path / "large").read_bytes()
+    again.close()
