@@ -3,12 +3,14 @@
 import fcntl
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"\.tricord-[0-9a-f]{16}\.tmp")
-_SWEPT: set[Path] = set()
-"""Folders that this process has looked through for what dead writers left."""
+_PIECES = 512
+"""That one call takes: systems allow 1,024 or more (IOV_MAX)."""
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -57,11 +59,9 @@ def _temporary(folder: Path) -> tuple[Path, int]:
         os.close(target)  # somebody swept it away before it was locked
 
 
+@cache  # not a set beside it: that would be a part of the cache keys of steps, and differ by process
 def _sweep(folder: Path) -> None:
     """Delete what writers left that were killed, once for each folder that this process writes to."""
-    if folder in _SWEPT:
-        return
-    _SWEPT.add(folder)
     with suppress(OSError):
         for name in filter(_TEMPORARY.fullmatch, os.listdir(folder)):  # noqa: PTH208 - names only
             _delete_if_left(folder / name)
@@ -82,6 +82,15 @@ def write_all(target: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(target, rest) :]
+
+
+def write_each(target: int, parts: Sequence[bytes | memoryview]) -> None:
+    """Write many pieces one after the other, without putting them together first."""
+    for start in range(0, len(parts), _PIECES):
+        some = parts[start : start + _PIECES]
+        done = os.writev(target, some)
+        if done < sum(map(len, some)):
+            write_all(target, b"".join(some)[done:])
 
 
 def sync(descriptor: int) -> None:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tricord.data.versions import add
 from tricord.pipelines.fingerprint import Code, is_own
+from tricord.project.project import Project
 
 STEP = '''
 """A module."""
@@ -278,3 +280,10 @@ def test_a_relative_import_inside_a_function_is_followed(
     monkeypatch.syspath_prepend(str(tmp_path))
     code = Code(tmp_path, importlib.import_module("relative_package.steps").step)
     assert "relative_package.part:*" in code.parts
+
+
+def test_what_a_process_has_done_already_is_no_part_of_a_key(project: Project) -> None:
+    before = Code(project.root, add).record()
+    (project.root / "flights.csv").write_text("x")
+    add(project, project.root / "flights.csv")
+    assert Code(project.root, add).record() == before
