@@ -161,3 +161,24 @@ def test_names_come_back_and_fit(parts: list[str]) -> None:
     assert all(len(part) <= 255 for part in hidden.split("/"))
     assert keys.reveal(hidden + "/x") is None
     assert keys.reveal("strange") is None
+
+
+@pytest.mark.parametrize("secret", ["correct horse battery", KEY])
+def test_a_seal_does_not_choose_what_is_made_of_a_secret(secret: str) -> None:
+    inner = Memory()
+    zeros = Keys(bytes(32), bytes(16))
+    kdf = "none" if secret != KEY else "scrypt"
+    lie = {"format": "tricord sealed 1", "kdf": kdf, "work": 10, "stretch": "00" * 16,
+           "salt": "00" * 16, "check": zeros.check}  # fmt: skip
+    inner.put(SEAL, json.dumps(lie).encode())
+    with pytest.raises(RemoteRefused, match="not the key"):
+        sealed(inner, secret)
+
+
+@pytest.mark.parametrize("changed", [{"work": 21}, {"work": 0}, {"kdf": "sum"}])
+def test_a_seal_that_asks_for_too_much_is_refused(changed: dict[str, object]) -> None:
+    inner = Memory()
+    sealed(inner, "correct horse battery", work=10)
+    inner.put(SEAL, json.dumps({**json.loads(inner.get(SEAL)), **changed}).encode())
+    with pytest.raises(ObjectCorrupt, match="seal"):
+        sealed(inner, "correct horse battery")

@@ -42,7 +42,10 @@ _FORMAT = "tricord sealed 1"
 _CHECK = b"tricord sealed remote"
 _RUN = 128
 """Frames that are read by one request when a large object is read: 8 MiB."""
+_KDFS = ("none", "scrypt")
 _SHORTEST = 12
+_HARDEST = 20
+"""The most work that a seal may ask for: 1 GiB of memory, some 3 s."""
 _EXTRA = "remotes"
 
 
@@ -249,18 +252,27 @@ def sealed(inner: Backend, secret: str, *, work: int = 17) -> Sealed:
         if seal is None:
             raise RemoteError("nothing has been pushed to it yet", where=inner.where)
     try:
+        if seal["kdf"] not in _KDFS:
+            raise ValueError(f"keys made by {seal['kdf']}")
+        if seal["kdf"] != _kdf_of(secret):
+            # who runs the remote wrote the seal, and does not choose what is made of a secret
+            raise _another_key(inner)
         master, _ = _master(secret, seal, bytes.fromhex(seal["stretch"]))
         keys = Keys(master, bytes.fromhex(seal["salt"]))
         check = str(seal["check"])
     except (KeyError, ValueError, TypeError) as error:
         raise ObjectCorrupt("its seal cannot be read", where=f"{inner.where}, {SEAL}") from error
     if keys.check != check:
-        raise RemoteRefused(
-            "this is not the key that the remote was sealed with",
-            where=inner.where,
-            hint="set the variable that its `key` names to the right one: tricord remote list",
-        )
+        raise _another_key(inner)
     return Sealed(inner, keys)
+
+
+def _another_key(inner: Backend) -> RemoteRefused:
+    return RemoteRefused(
+        "this is not the key that the remote was sealed with",
+        where=inner.where,
+        hint="set the variable that its `key` names to the right one: tricord remote list",
+    )
 
 
 def is_sealed(backend: Backend) -> bool:
@@ -288,7 +300,7 @@ def _read(inner: Backend) -> dict[str, Any] | None:
 
 
 def _kdf_of(secret: str) -> str:
-    return "none" if _raw(secret) else "scrypt"
+    return "scrypt" if _raw(secret) is None else "none"
 
 
 def _raw(secret: str) -> bytes | None:
@@ -309,8 +321,8 @@ def _master(
     """The 32 bytes that all keys come from, and how they came from the secret."""
     kept: dict[str, str | int] = {"kdf": str(seal["kdf"]), "stretch": stretch.hex()}
     raw = _raw(secret)
-    if seal["kdf"] == "none":
-        return raw or bytes(32), kept  # a passphrase for it: the check will say so
+    if raw is not None:
+        return raw, kept
     if len(secret) < _SHORTEST:
         raise ConfigError(
             f"a passphrase of {len(secret)} characters is too short for a remote; {_SHORTEST} at least",
@@ -318,7 +330,7 @@ def _master(
             hint="or a random key: openssl rand -hex 32",
         )
     work = int(seal["work"])
-    if not 1 <= work <= 24:
+    if not 1 <= work <= _HARDEST:
         raise ValueError(f"work of {work}")
     scrypt = optional("cryptography.hazmat.primitives.kdf.scrypt", extra=_EXTRA).Scrypt
     return scrypt(salt=stretch, length=32, n=1 << work, r=8, p=1).derive(secret.encode()), {
