@@ -1,10 +1,11 @@
 """Moving, removing and no longer tracking a dataset: data, pointer, Git's ignore line and ref together.
 
-Each can be stopped at any instruction and done again: the data goes first, its pointer after it, so
-that what a pointer names is never lost sight of.
+Each can be stopped at any instruction and done again by the same command: the data goes first, then refs
+and the ignore line, and the pointer last, in one rename, so that there is one pointer at any moment.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,21 +37,31 @@ def move(project: Project, what: str, to: str, *, name: str | None = None) -> Po
     path = _place(project, pointer, to)
     moved = replace(pointer, path=path, name=check_name(name or pointer.name))
     if moved == pointer:
-        raise DataError(f"{pointer.name} is there already", where=pointer.path)
+        if _is_written(project, pointer):
+            raise DataError(f"{pointer.name} is there already", where=pointer.path)
+        pointers.write(project.root, moved)  # all that a move that was stopped had left to do
+        return moved
     if moved.name != pointer.name and moved.name in pointers.read_all(project.root)[0]:
         raise DataError(
             f"there is a dataset {moved.name} already", hint=f"tricord mv {what} {to} --name NAME"
         )
     if moved.path != pointer.path:
         _move_data(project, pointer, moved)
-    pointers.write(project.root, moved)
-    if moved.path != pointer.path:
-        pointers.pointer_file(project.root, pointer.path).unlink(missing_ok=True)
-        ignoring.unhide(project.root, pointer.path)
-        leftovers.forget(project, pointer.path)
     if moved.name != pointer.name:
         _rename(project, pointer, moved)
+    if moved.path != pointer.path:
+        ignoring.unhide(project.root, pointer.path)
+        leftovers.forget(project, pointer.path)
+        file = pointers.pointer_file(project.root, moved.path)
+        _move_file(pointers.pointer_file(project.root, pointer.path), file)
+    pointers.write(project.root, moved)
     return moved
+
+
+def _is_written(project: Project, pointer: Pointer) -> bool:
+    """Whether the pointer's file says what stands at its place; one that was moved may say another path."""
+    file = pointers.pointer_file(project.root, pointer.path)
+    return pointers.read(file) == pointer
 
 
 def remove(project: Project, what: str, *, force: bool = False) -> Removed:
@@ -76,10 +87,20 @@ def untrack(project: Project, what: str) -> Removed:
 def _forget(project: Project, pointer: Pointer, *, why: str) -> None:
     leftovers.forget(project, pointer.path)
     ref = datasets.ref_of(pointer.name)
-    if project.ledger.ref(ref) is not None:
+    if project.ledger.ref(ref) is not None and not _has_twin(project, pointer):
         project.move(ref, None, why=why)
-    pointers.pointer_file(project.root, pointer.path).unlink(missing_ok=True)
     ignoring.unhide(project.root, pointer.path)
+    pointers.pointer_file(project.root, pointer.path).unlink(missing_ok=True)
+
+
+def _has_twin(project: Project, pointer: Pointer) -> bool:
+    """Whether another pointer, a copy perhaps, bears the same name: then its latest stays."""
+    for file in pointers.files(project.root):
+        with suppress(DataError):  # one in conflict is told of elsewhere
+            other = pointers.read(file, project.root)
+            if other.name == pointer.name and other.path != pointer.path:
+                return True
+    return False
 
 
 def _place(project: Project, pointer: Pointer, to: str) -> str:
@@ -117,12 +138,16 @@ def _move_data(project: Project, pointer: Pointer, moved: Pointer) -> None:
     here = os.path.lexists(source)
     if here and os.path.lexists(target):
         raise DataError("there is something already, and it is not overwritten", where=str(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    ignoring.hide(project.root, moved.path)
+    leftovers.note(project, moved)  # so that a move that is stopped here can go on
+    if here:  # else it was moved already, or never checked out
+        _move_file(source, target)
+
+
+def _move_file(source: Path, target: Path) -> None:
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        ignoring.hide(project.root, moved.path)
-        leftovers.note(project, moved)  # so that a move that is stopped here can go on
-        if here:  # else it was moved already, or never checked out
-            source.rename(target)
+        source.rename(target)
     except OSError as error:
         raise DataError(
             f"cannot be moved: {error.strerror}",
@@ -134,7 +159,7 @@ def _move_data(project: Project, pointer: Pointer, moved: Pointer) -> None:
 def _rename(project: Project, pointer: Pointer, moved: Pointer) -> None:
     """The new name begins where the old one stands; the old one is on record, and has no latest."""
     why = f"renamed from {pointer.name}"
-    checkout.settle(project, moved, why=why)
+    checkout.record(project, moved, why=why)
     for label, digest in datasets.tags(project, pointer.name).items():
         project.move(datasets.ref_of(moved.name, label), digest, why=why)
     old = datasets.ref_of(pointer.name)

@@ -1,5 +1,6 @@
 """Moving, removing and untracking: data, pointer, ignore line and ref go together, and no work is lost."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_nothing_is_moved_over_something_or_outside(project: Project, place: Pat
     assert sorted(pointers.find_all(project.root)) == ["flights", "other"]
 
 
-def stopped(*arguments: object) -> None:
+def stopped(*arguments: object, **named: object) -> None:
     raise KeyboardInterrupt
 
 
@@ -151,3 +152,82 @@ def test_what_is_unknown_is_told(project: Project, place: Path) -> None:
     for act in (remove, untrack):
         with pytest.raises(NotRecorded, match="no dataset 'flihgts'"):
             act(project, "flihgts")
+
+
+STEPS = [(ignoring, "hide"), (ignoring, "unhide"), (leftovers, "note"), (leftovers, "forget"),
+         (pointers, "write"), (Path, "rename"), (Path, "unlink"), (Project, "move")]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["flights", "planes"])
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("step", STEPS, ids=[name for _, name in STEPS])
+def test_a_move_that_is_stopped_anywhere_is_done_by_the_same_command(
+    project: Project, place: Path, monkeypatch: pytest.MonkeyPatch, step, late: bool, name: str
+) -> None:
+    """Stopped before or after the first, the second … call of each thing that changes something."""
+    datasets.tag(project, datasets.resolve(project, "flights"), "good")
+    digest = pointers.get(project.root, "flights").digest
+    whole, attribute = step
+    real = getattr(whole, attribute)
+    for call in range(1, 9):
+        left = call
+
+        def stops(*words: object, real=real, **more: object) -> object:
+            nonlocal left
+            left -= 1
+            if left == 0 and not late:
+                raise KeyboardInterrupt
+            done = real(*words, **more)
+            if left == 0:
+                raise KeyboardInterrupt
+            return done
+
+        to, new = f"raw/{call}/planes", f"{name}-{call}" if name != "flights" else "flights"
+        (old,) = pointers.find_all(project.root).values()
+        with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+            patch.setattr(whole, attribute, stops)
+            move(project, old.name, to, name=new)
+        try:
+            moved = move(project, old.name, to, name=new)
+        except (DataError, NotRecorded):  # it had finished
+            moved = pointers.get(project.root, new)
+        assert pointers.find_all(project.root) == {new: moved}, call
+        assert pointers.read(project.root / f"{to}.tricord") == moved
+        assert (moved.path, moved.digest) == (to, digest)
+        assert (project.root / to / "a.csv").read_text() == "1"
+        assert not (project.root / old.path).exists()
+        assert datasets.names(project) == [new]
+        assert datasets.tags(project, new) == {"good": digest}
+        assert ignored((project.root / old.path).parent) == ""
+        assert ignored((project.root / to).parent) == "/planes\n"
+        assert not leftovers.noted(project, old.path)
+        assert leftovers.noted(project, to)
+        if left > 0:  # it has no more such calls
+            break
+
+
+@pytest.mark.parametrize("step", [(Project, "move"), (ignoring, "unhide"), (Path, "unlink")], ids=["move", "unhide", "unlink"])  # fmt: skip
+def test_untracking_that_is_stopped_is_done_by_the_same_command(
+    project: Project, place: Path, monkeypatch: pytest.MonkeyPatch, step
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(*step, stopped)
+        with pytest.raises(KeyboardInterrupt):
+            untrack(project, "flights")
+    untrack(project, "flights")
+    assert pointers.find_all(project.root) == {}
+    assert datasets.names(project) == []
+    assert ignored(project.root / "data") == ""
+
+
+@pytest.mark.parametrize("act", [untrack, remove])
+def test_a_copy_of_a_pointer_goes_without_the_latest_of_the_good_one(
+    project: Project, place: Path, act
+) -> None:
+    copy = project.root / "z.tricord"
+    copy.write_text(pointers.pointer_file(project.root, "data/flights").read_text())
+    act(project, "./z")
+    assert not copy.exists()
+    assert list(pointers.find_all(project.root)) == ["flights"]
+    assert datasets.names(project) == ["flights"]
+    assert (place / "a.csv").read_text() == "1"
