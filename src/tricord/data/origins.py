@@ -1,5 +1,6 @@
 """Bringing data in from elsewhere, with its origin kept: a URL, a bucket, another Tricord project."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -142,6 +143,7 @@ def bring_in(
         )
     with project.scratch() as scratch:
         target, made = bring(origin, folder, out, scratch, store=project.store, watch=watch)
+    made = _beside(project, made)
     why = why or f"from {made.url}{' ' * bool(made.what)}{made.what}"
     return add(project, target, name=name, why=why, origin=made.to_json(), watch=watch)
 
@@ -156,7 +158,8 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
     origin = Origin.from_json(pointer.origin)
     if origin is None:
         raise DataError(f"{pointer.name} was not brought from elsewhere", where=pointer.path, hint=f"tricord add {pointer.path}")  # fmt: skip
-    if origin.mark and _mark(project, origin) == origin.mark:
+    asked = _from_root(project, origin)
+    if origin.mark and _mark(project, asked) == origin.mark:
         return Updated(
             pointer.digest, datasets.resolve(project, f"{pointer.name}@{pointer.digest}"), origin
         )
@@ -166,7 +169,7 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
     with project.scratch() as scratch:
         (scratch / "new").mkdir()
         out = scratch / "new" / place.name
-        _, made = bring(origin, scratch, out, scratch, store=project.store, watch=watch)
+        _, made = bring(asked, scratch, out, scratch, store=project.store, watch=watch)
         store = project.store
         digest = store.put_tree(out) if out.is_dir() else store.put_file(out, consume=True)
     made = replace(made, url=origin.url)
@@ -178,6 +181,25 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
     here = pointers.by_name(project.root, pointer.name)
     pointers.write(project.root, replace(here, origin=made.to_json()))
     return Updated(pointer.digest, version, made)
+
+
+def _beside(project: Project, origin: Origin) -> Origin:
+    """The origin as a pointer names it: a folder that lies beside the project, or in the same Git work
+    tree, from the project's root, so that it is found where both were cloned to."""
+    root = project.root
+    if origin.kind != PROJECT or not Path(origin.url).is_absolute():
+        return origin
+    around = [root.parent] if root.parent != Path(root.anchor) else []
+    around += [folder for folder in root.parents if (folder / ".git").exists()]
+    if not any(Path(origin.url).is_relative_to(folder) for folder in around):
+        return origin
+    return replace(origin, url=os.path.relpath(origin.url, root))
+
+
+def _from_root(project: Project, origin: Origin) -> Origin:
+    if origin.kind != PROJECT or is_elsewhere(origin.url):
+        return origin
+    return replace(origin, url=os.path.normpath(project.root / Path(origin.url).expanduser()))
 
 
 def _mark(project: Project, origin: Origin) -> str:

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -382,10 +382,35 @@ def test_a_dataset_of_another_project(other: Project, project: Project) -> None:
     version = bring_in(project, origin_of(str(other.root), "flights"), project.root, None)
     assert (project.root / "flights.csv").read_text() == "a\n1\n2\n"
     pointer = pointers.get(project.root, "flights")
-    assert pointer.origin["url"] == str(other.root)
+    assert pointer.origin["url"] == f"../{other.root.name}"
     assert pointer.origin["path"] == "data/flights.csv"
     assert pointer.origin["rev"] == git(other.root, "rev-parse", "HEAD")
     assert version.digest == pointers.get(other.root, "flights").digest
+
+
+def test_a_project_that_lies_beside_is_found_from_a_clone_of_both(
+    other: Project, project: Project, tmp_path: Path
+) -> None:
+    bring_in(project, origin_of(str(other.root), "flights"), project.root, None)
+    home = tmp_path / "elsewhere"
+    home.mkdir()
+    project.root.rename(home / project.root.name)
+    other.root.rename(home / other.root.name)
+    with closing(Project.open(home / other.root.name)) as theirs:
+        (theirs.root / "data" / "flights.csv").write_text("a\n3\n")
+        add(theirs, theirs.root / "data" / "flights.csv")
+    with closing(Project.open(home / project.root.name)) as ours:
+        done = update(ours, "flights")
+        assert done.before != done.version.digest
+        assert (ours.root / "flights.csv").read_text() == "a\n3\n"
+        assert done.origin.url == f"../{other.root.name}"
+
+
+def test_a_project_far_away_is_named_by_its_whole_path(other: Project, tmp_path: Path) -> None:
+    with closing(Project.init(tmp_path / "far" / "away" / "project")) as project:
+        bring_in(project, origin_of(str(other.root), "flights"), project.root, None)
+        assert pointers.get(project.root, "flights").origin["url"] == str(other.root)
+        assert update(project, "flights").origin.url == str(other.root)
 
 
 def test_a_certain_version_and_a_folder_without_tracking(other: Project, tmp_path: Path) -> None:
