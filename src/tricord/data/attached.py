@@ -4,6 +4,7 @@ from pathlib import Path
 
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.errors import DataError, NotRecorded
+from tricord.data import naming
 from tricord.data.schema import Schema, infer
 from tricord.data.tables import read_table
 from tricord.data.views import path as view
@@ -24,8 +25,9 @@ def schema_of(project: Project, what: str) -> tuple[Schema, bool]:
     """The schema of `NAME[@VERSION]`, and whether somebody attached it; else it is inferred from
     the version's rows. NotRecorded; DataError where they are no table."""
     name, _ = datasets.split(what)
+    here = naming.pointer_of(project, name)
     try:
-        return project.load(ref_of(name), Schema), True
+        return project.load(ref_of(here.name if here else name), Schema), True
     except NotRecorded:
         return infer(read_table(view(project, what))), False
 
@@ -36,7 +38,7 @@ def attach(project: Project, name: str, file: Path | None = None, *, why: str = 
     Without a file it is the one that is inferred from the latest version. SchemaError for a file that is
     none; NotRecorded where there is no such dataset.
     """
-    version = datasets.resolve(project, name)
+    version = naming.version_of(project, name)
     if file is None:
         schema = infer(read_table(view(project, str(version))))
     elif not file.is_file():

@@ -16,7 +16,7 @@ from tricord.core.errors import (
     TricordError,
 )
 from tricord.core.pointer import Pointer, overlap
-from tricord.data import ignoring, laying, leftovers, pointers, seeing
+from tricord.data import ignoring, laying, leftovers, naming, pointers, seeing
 from tricord.project import datasets, lineage
 from tricord.project.datasets import Version
 from tricord.project.project import Project
@@ -92,21 +92,12 @@ def target(project: Project, what: str) -> Pointer:
     """The pointer as it will be when `what` has been checked out; `files` is 0 where they have not been
     counted yet. NotRecorded, DataError, ObjectMissing."""
     name, wanted = datasets.split(what)
-    here = _pointer(project, name if wanted else what)
+    here = naming.pointer_of(project, name if wanted else what)
     if wanted is None and here is not None:
         return here
-    if here is not None:
-        name = here.name
-        if wanted in here.tags and wanted not in datasets.tags(project, name):
-            wanted = here.tags[wanted or ""]
-        if wanted == here.digest:
-            return here
-    try:
-        version = datasets.resolve(project, f"{name}@{wanted}" if wanted else name)
-    except NotRecorded:
-        if here is not None and wanted and len(wanted) > 3 and here.digest.startswith(wanted):
-            return here  # a clone: the ledger does not know it yet
-        raise
+    version = naming.version_of(project, what)
+    if here is not None and version.digest == here.digest:
+        return here
     return _pointed(project, version, here)
 
 
@@ -122,13 +113,6 @@ def _check_place_free(project: Project, pointer: Pointer) -> None:
                 where=f"{pointer.path} and {other.path}",
                 hint=f"tricord mv {other.name} PATH, or read it elsewhere: tricord data path {pointer.name}",
             )
-
-
-def _pointer(project: Project, name: str) -> Pointer | None:
-    try:
-        return pointers.get(project.root, name)
-    except NotRecorded:
-        return None
 
 
 def _pointed(project: Project, version: Version, here: Pointer | None) -> Pointer:

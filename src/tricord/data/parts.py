@@ -1,6 +1,6 @@
 """The parts of a dataset, as `tricord data parts` lists them and pipelines are given them."""
 
-from tricord.project import datasets
+from tricord.data.naming import version_of
 from tricord.project.parts import DatasetPart, cut
 from tricord.project.project import Project
 
@@ -10,5 +10,5 @@ def parts(project: Project, what: str, pattern: str) -> list[DatasetPart]:
 
     NotRecorded where there is no such version, PlanError where no file matches.
     """
-    version = datasets.resolve(project, what)
+    version = version_of(project, what)
     return cut(project, version.artifact, pattern, of=str(version))

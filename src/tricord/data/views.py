@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from tricord.core.artifact import Artifact, Digest, Kind
-from tricord.core.canonical import JSON
-from tricord.core.errors import DataError, NotRecorded, ObjectMissing
-from tricord.data import pointers
+from tricord.core.artifact import Artifact, Digest
+from tricord.core.errors import DataError, ObjectMissing
+from tricord.data import naming
 from tricord.data.tables import nearest
-from tricord.project import datasets, transfer
+from tricord.project import transfer
 from tricord.project.datasets import Version
 from tricord.project.project import Project
 from tricord.store.faults import in_store
@@ -32,7 +31,7 @@ def path(project: Project, what: str, file: str | None = None) -> Path:
     laid out anew. NotRecorded; DataError for a file that the version does not have; ObjectMissing where
     the content is not here yet.
     """
-    version = _version(project, what)
+    version = naming.version_of(project, what)
     entries = _entries(project, version.artifact)
     if file is not None:
         entries = {file: _entry(version, entries, file)}
@@ -52,7 +51,7 @@ def open_file(
     """
     here = project or Project.open()
     try:
-        stream = _stream(here, _version(here, what), file, remote)
+        stream = _stream(here, naming.version_of(here, what), file, remote)
     except BaseException:
         if project is None:
             here.close()
@@ -76,20 +75,6 @@ def _stream(project: Project, version: Version, file: str | None, remote: str | 
     if project.store.missing([entry.digest]):
         return reading.open_file(transfer.open_remote(project, remote), entry.digest)
     return project.store.open(entry.digest)
-
-
-def _version(project: Project, what: str) -> Version:
-    """The version; in a clone, whose ledger knows none yet, the one that the pointer names."""
-    try:
-        return datasets.resolve(project, what)
-    except NotRecorded:
-        name, wanted = datasets.split(what)
-        if wanted is not None or name in datasets.names(project):
-            raise
-        found = pointers.get(project.root, name)
-        meta: dict[str, JSON] = {"source": found.path}
-        artifact = Artifact(found.digest, Kind.DATASET, found.format, found.size, meta)
-        return Version(found.name, 0, artifact)
 
 
 class _Owning(io.BufferedReader):

@@ -1,14 +1,20 @@
 """A version is read by path or as a stream, and whoever writes to it harms nothing."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import tricord
+from tricord.core.artifact import Kind
 from tricord.core.errors import DataError, NotRecorded, ObjectMissing
-from tricord.data import views
+from tricord.core.pointer import Pointer
+from tricord.data import pointers, views
+from tricord.data.attached import attach, schema_of
+from tricord.data.parts import parts
 from tricord.data.versions import add
+from tricord.project import datasets
 from tricord.project.project import Project
 from tricord.project.transfer import push
 
@@ -118,6 +124,38 @@ def test_in_a_clone_the_pointer_says_which_version(flights: Project, tmp_path: P
     again = Project.open(clone.root)
     assert (views.path(again, "flights") / "2013" / "jan.csv").read_text() == "a\n2\n"
     again.close()
+    clone.close()
+
+
+def test_a_branch_is_answered_by_its_own_pointer(
+    flights: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = pointers.get(flights.root, "flights")
+    first = datasets.resolve(flights, "flights@v1")
+    pointers.write(flights.root, replace(here, digest=first.digest))  # as `git switch` does
+    assert (views.path(flights, "flights") / "2013" / "jan.csv").read_text() == "a\n1\n"
+    assert (views.path(flights, "flights@v2") / "2013" / "jan.csv").read_text() == "a\n2\n"
+    (part,) = parts(flights, "flights", "**/*.csv")
+    assert flights.store.read(part.artifact.digest) == b"a\n1\n"
+    monkeypatch.chdir(flights.root)
+    with views.open_file("flights", "2013/jan.csv") as stream:
+        assert stream.read() == b"a\n1\n"
+
+
+def test_in_a_clone_parts_and_schema_are_those_of_the_pointer(
+    flights: Project, tmp_path: Path
+) -> None:
+    clone = Project.init(tmp_path / "clone")
+    shutil.copy(flights.root / "flights.tricord", clone.root)
+    clone.store.put_tree(flights.root / "flights")
+    assert [part.name for part in parts(clone, "flights", "**/*.csv")] == ["2013/jan.csv"]
+    (clone.root / "a.csv").write_text("a\n1\n")
+    artifact = clone.put_path(clone.root / "a.csv", kind=Kind.DATASET)
+    pointers.write(clone.root, Pointer("one", "one.csv", artifact.digest, "csv", 4, 1))
+    schema, is_attached = schema_of(clone, "one")
+    assert ([rule.name for rule in schema.columns], is_attached) == (["a"], False)
+    attach(clone, "one")
+    assert schema_of(clone, "one")[1]
     clone.close()
 
 
