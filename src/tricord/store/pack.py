@@ -26,6 +26,7 @@ LIMIT = 32 << 20
 """Bytes after which a writer ends a pack and starts the next one."""
 _LEVEL = 1
 _BUFFER = 1 << 20
+_BLOCK = 4 << 20
 _TRIES = 32
 """After so many blobs in a row that do not shrink, only each eighth is tried."""
 
@@ -129,7 +130,7 @@ class PackWriter:
             self.path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        files.write_all(self._file, b"".join(self._waiting))
+        files.write_each(self._file, self._waiting)
         self._waiting, self._weight = [], 0
 
     def _close(self) -> None:
@@ -163,22 +164,51 @@ def read_directory(path: Path, *, most: int | None = None) -> list[Row]:
     """The rows of a pack, from its end; none where it has more than `most`. ObjectCorrupt where the
     directory is not what it was; OSError as the file system has it."""
     with path.open("rb", buffering=0) as file:
-        end = os.fstat(file.fileno()).st_size
-        try:
-            tail = os.pread(file.fileno(), TRAILER.size, end - TRAILER.size) if end > TRAILER.size else b""  # fmt: skip
-            count, length, check, magic = TRAILER.unpack(tail)
-            if length > end - TRAILER.size:
-                raise ValueError("it is cut off")
-            if most is not None and count > most:
-                return []
-            directory = os.pread(file.fileno(), length, end - TRAILER.size - length)
-            if magic != END or count * ROW.size != length or blake3(directory).digest() != check:
-                raise ValueError("its directory does not match its check sum")
-            return parse_directory(directory)
-        except (struct.error, ValueError, OverflowError, KeyError) as error:
-            raise ObjectCorrupt(
-                f"a pack is damaged: {error}", where=str(path), hint="tricord verify"
-            ) from error
+        return _rows(_directory(file.fileno(), path, most), path)
+
+
+def check(path: Path) -> bytes:
+    """The directory of a pack of whose blobs each is what its row says. ObjectCorrupt names the first that is not."""
+    with path.open("rb", buffering=0) as file:
+        directory = _directory(file.fileno(), path, None)
+        start, block = 0, memoryview(b"")
+        for row in sorted(_rows(directory, path), key=lambda row: row.offset):
+            if row.offset + row.length > start + len(block):
+                start = row.offset
+                block = memoryview(os.pread(file.fileno(), max(row.length, _BLOCK), start))
+            stored = block[row.offset - start : row.offset - start + row.length]
+            plain = row.shape is Shape.FILE and len(stored) == row.size and not row.compressed
+            if not plain or blake3(stored).hexdigest() != row.digest:
+                decode(row, stored)
+    return directory
+
+
+def _directory(file: int, path: Path, most: int | None) -> bytes:
+    end = os.fstat(file).st_size
+    try:
+        tail = os.pread(file, TRAILER.size, end - TRAILER.size) if end > TRAILER.size else b""
+        count, length, checksum, magic = TRAILER.unpack(tail)
+        if length > end - TRAILER.size:
+            raise ValueError("it is cut off")
+        if most is not None and count > most:
+            return b""
+        directory = os.pread(file, length, end - TRAILER.size - length)
+        if magic != END or count * ROW.size != length or blake3(directory).digest() != checksum:
+            raise ValueError("its directory does not match its check sum")
+    except (struct.error, ValueError, OverflowError) as error:
+        raise _damaged(path, error) from error
+    return directory
+
+
+def _rows(directory: bytes, path: Path) -> list[Row]:
+    try:
+        return parse_directory(directory)
+    except (struct.error, ValueError, OverflowError, KeyError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> ObjectCorrupt:
+    return ObjectCorrupt(f"a pack is damaged: {error}", where=str(path), hint="tricord verify")
 
 
 def take_over(path: Path, rows: Sequence[Row]) -> Pack | None:

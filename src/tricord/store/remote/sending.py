@@ -27,7 +27,6 @@ from tricord.store.remote.indexing import (
     HeldObject,
     HeldPack,
     object_place,
-    pack_place,
 )
 from tricord.store.remote.lanes import in_lanes
 from tricord.store.remote.remote import Remote
@@ -203,10 +202,10 @@ def _carry_out(
     contents = Contents()
     sent = packed = 0
     with _scratch(remote) as scratch:
-        for made, went in in_lanes(
-            lambda made: _put_pack(remote, made, there, watch), _packs(plan, store, scratch)
+        for _, (made, went) in in_lanes(
+            lambda pack: _put_pack(remote, pack, there, watch), _packs(plan, store, scratch)
         ):
-            contents.packs[made.pack.name] = made.pack
+            contents.packs[made.name] = made
             sent += went
             packed += went > 0
     for (held, _), went in in_lanes(lambda each: _put_object(remote, *each, watch), plan.objects):
@@ -224,7 +223,16 @@ class _Made:
     scratch: bool
 
 
-def _packs(plan: Plan, store: LocalStore, scratch: Path) -> Iterator[_Made]:
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A pack of the store that goes as it is."""
+
+    name: str
+    path: Path
+    size: int
+
+
+def _packs(plan: Plan, store: LocalStore, scratch: Path) -> Iterator[_Made | _Own]:
     """Packs that hold what is missing: the store's own where all of one is, else put together."""
     sizes = store.index.packs()
     by_pack: dict[str, list[Row]] = defaultdict(list)
@@ -234,7 +242,7 @@ def _packs(plan: Plan, store: LocalStore, scratch: Path) -> Iterator[_Made]:
     for name, rows in sorted(by_pack.items()):
         size = sizes.get(name, 0)
         if _size(rows) == size and (size >= _AS_IS or (len(by_pack) == 1 and not plan.loose)):
-            yield _own(store, name, size)
+            yield _Own(name, pack_of(store.root, name), size)
         else:
             rest[name] = rows
     yield from _put_together(_stored(store, rest, plan.loose), scratch)
@@ -243,16 +251,6 @@ def _packs(plan: Plan, store: LocalStore, scratch: Path) -> Iterator[_Made]:
 def _size(rows: Sequence[Row]) -> int:
     """Bytes of a pack that holds these rows and nothing else."""
     return sum(row.length for row in rows) + len(rows) * ROW.size + len(packs.MAGIC) + TRAILER.size
-
-
-def _own(store: LocalStore, name: str, size: int) -> _Made:
-    """A pack of the store as it is, its blobs checked."""
-    path = pack_of(store.root, name)
-    data = memoryview(path.read_bytes())
-    rows = packs.read_directory(path)
-    for row in rows:
-        _check(row, data[row.offset : row.offset + row.length], path)
-    return _Made(HeldPack(name, size, packs.closing(rows)[0]), path, scratch=False)
 
 
 def _stored(
@@ -299,17 +297,34 @@ def _finished(writer: PackWriter) -> _Made:
     return _Made(held, pack.path, scratch=True)
 
 
-def _put_pack(remote: Remote, made: _Made, there: Mapping[str, int], watch: Watch) -> int:
-    """Bytes that went over: none where a push that was killed had brought it there."""
+def _put_pack(
+    remote: Remote, pack: _Made | _Own, there: Mapping[str, int], watch: Watch
+) -> tuple[HeldPack, int]:
+    """What is there now, and the bytes that went over: none where a push that was killed had brought it there."""
+    made = pack if isinstance(pack, _Made) else _checked(pack)
+    held = made.pack
     try:
-        if there.get(made.pack.place) == made.pack.size and made.pack.name not in remote.catalog.doomed:  # fmt: skip
-            return 0
-        remote.backend.put_file(pack_place(made.pack.name), made.path)
-        return made.pack.size
+        if there.get(held.place) == held.size and held.name not in remote.catalog.doomed:
+            return held, 0
+        remote.backend.put_file(held.place, made.path)
+        return held, held.size
     finally:
         if made.scratch:
             made.path.unlink(missing_ok=True)
-        watch(made.pack.size, len(made.pack.directory) // ROW.size, "")
+        watch(held.size, len(held.directory) // ROW.size, "")
+
+
+def _checked(own: _Own) -> _Made:
+    """A pack of the store with its directory, its blobs checked: nothing damaged leaves."""
+    try:
+        directory = packs.check(own.path)
+    except ObjectCorrupt as error:
+        raise ObjectCorrupt(
+            f"a pack is damaged in the store, and was not sent: {error.what}",
+            where=str(own.path),
+            hint="tricord verify --repair",
+        ) from error
+    return _Made(HeldPack(own.name, own.size, directory), own.path, scratch=False)
 
 
 def _put_object(remote: Remote, held: HeldObject, path: Path, watch: Watch) -> int:
