@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tricord.core.config import FILE
 from tricord.core.errors import DataError, NotRecorded
 from tricord.core.files import replace_text
 from tricord.core.pointer import SUFFIX, Pointer, check_path
 
 _SKIPPED = frozenset({".git", ".tricord", ".venv", "node_modules", "__pycache__"})
-"""Folders that no pointer is looked for in; nor in a virtual environment, nor in another project."""
-_NOT_OURS = frozenset({"pyvenv.cfg", ".tricord"})
+"""Folders that no pointer is looked for in; nor in a virtual environment, nor in another project, which
+in a fresh clone has its settings only, nor in another repository, as a submodule is."""
+_NOT_OURS = frozenset({"pyvenv.cfg", ".tricord", ".git", FILE})
 _RESOLVE = "tricord resolve "
 
 
@@ -59,8 +61,15 @@ def write(project_root: Path, pointer: Pointer) -> Path:
             return file
     except OSError:  # new, or unreadable: then writing says why
         pass
-    file.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(file, text)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_text(file, text)
+    except OSError as error:
+        raise DataError(
+            f"the pointer cannot be written: {error.strerror}",
+            where=str(file),
+            hint="check the space, what stands there, and who owns the folder",
+        ) from error
     return file
 
 

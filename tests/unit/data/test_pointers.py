@@ -83,11 +83,17 @@ def test_p3_two_of_one_name_are_told(tmp_path: Path) -> None:
 def test_p4_where_no_pointer_is_looked_for(tmp_path: Path) -> None:
     pointers.write(tmp_path, FLIGHTS)
     text = FLIGHTS.to_text()
-    for folder in ("data/flights", ".venv", "node_modules", "venv", "nested", "__pycache__"):
+    nested = ("nested", "clone", "submodule", "repository")
+    for folder in ("data/flights", ".venv", "node_modules", "venv", "__pycache__", *nested):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "x.tricord").write_text(text)
     (tmp_path / "venv" / "pyvenv.cfg").write_text("")
     (tmp_path / "nested" / ".tricord").mkdir()
+    (tmp_path / "clone" / "tricord.toml").write_text("")
+    (tmp_path / "submodule" / ".git").write_text("gitdir: ../.git/modules/submodule\n")
+    (tmp_path / "repository" / ".git").mkdir()
+    for own in (".git", "tricord.toml"):  # at the top they are its own
+        (tmp_path / own).touch()
     (tmp_path / "link").symlink_to(tmp_path / "data")
     assert list(pointers.files(tmp_path)) == [tmp_path / "data" / "flights.tricord"]
 
