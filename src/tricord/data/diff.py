@@ -31,12 +31,14 @@ TEXT = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A file of one side: the path it goes by, its digest and size, and how to come by its bytes."""
+    """A file of one side: the path it goes by, its digest and size, how to come by its bytes, and whether
+    it may be executed (of a dataset that is one file, no version says)."""
 
     path: str
     digest: Digest
     size: int
     place: Callable[[], Path]
+    executable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +53,15 @@ class Side:
 class FileChange:
     """A file that differs: its size in bytes before and after, None on the side that lacks it.
 
-    `lines` are how many lines were added and removed, where both are texts.
+    `lines` are how many lines were added and removed, where both are texts. `executable` is the execute
+    bit that it has after, None where that is as it was.
     """
 
     path: str
     before: int | None
     after: int | None
     lines: tuple[int, int] | None = None
+    executable: bool | None = None
 
     @property
     def word(self) -> str:
@@ -119,7 +123,11 @@ def diff(
     old, new = _chosen(before, after, only)
     differing = [path for path in sorted({*old, *new}) if not _same(old.get(path), new.get(path))]
     files = tuple(_file_change(path, old.get(path), new.get(path)) for path in differing)
-    pairs = [(path, old.get(path), new.get(path)) for path in differing]
+    pairs = [
+        (path, old.get(path), new.get(path))
+        for path in differing
+        if not _same_content(old.get(path), new.get(path))
+    ]
     tables, problems = _tables(
         [pair for pair in pairs if any(item and is_table(item.path) for item in pair[1:])],
         key, examples, watch, each=each,
@@ -129,7 +137,16 @@ def diff(
 
 
 def _same(old: Item | None, new: Item | None) -> bool:
+    return _same_content(old, new) and _bit(old, new) is None
+
+
+def _same_content(old: Item | None, new: Item | None) -> bool:
     return old is not None and new is not None and old.digest == new.digest
+
+
+def _bit(old: Item | None, new: Item | None) -> bool | None:
+    """The execute bit that a file got or lost."""
+    return new.executable if old and new and old.executable != new.executable else None
 
 
 def _chosen(
@@ -158,9 +175,10 @@ def _chosen(
 
 def _file_change(path: str, old: Item | None, new: Item | None) -> FileChange:
     lines = None
-    if old and new and not is_table(path) and max(old.size, new.size) <= TEXT:
+    if old and new and old.digest != new.digest and not is_table(path) and max(old.size, new.size) <= TEXT:  # fmt: skip
         lines = _lines(old.place().read_bytes(), new.place().read_bytes())
-    return FileChange(path, old.size if old else None, new.size if new else None, lines)
+    sizes = (old.size if old else None, new.size if new else None)
+    return FileChange(path, *sizes, lines, _bit(old, new))
 
 
 def _lines(old: bytes, new: bytes) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ half-way leaves only whole files, all of them saved, so that the same act again 
 import os
 import stat
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -115,10 +115,14 @@ def plan(
     replaced = [seen for entry, seen in write if seen and seen.digest != entry.digest]
     if there:
         _check_folders(place, (entry.path for entry, _ in write))
+    rebit = [seen for entry, seen in write if seen and seen.digest == entry.digest]
     unsaved: set[Digest] = set()
+    bits: list[str] = []
     if not force:
+        versions = list(saved_in) if rebit else saved_in
         lost_ = {seen.digest for seen in [*gone, *replaced]}
-        unsaved = _unsaved(project.store, lost_, files, saved_in)
+        unsaved = _unsaved(project.store, lost_, files, versions)
+        bits = _unsaved_bits(project.store, rebit, versions)
     kept = [seen.path for seen in gone if seen.digest in unsaved]
     lost = [seen.path for seen in replaced if seen.digest in unsaved]
     return Plan(
@@ -126,7 +130,7 @@ def plan(
         write,
         [seen for seen in gone if seen.digest not in unsaved],
         tuple(sorted(kept)),
-        tuple(sorted({*lost, *_in_the_way(kept, (entry.path for entry, _ in write))})),
+        tuple(sorted({*lost, *bits, *_in_the_way(kept, (entry.path for entry, _ in write))})),
         same=len(chosen) - len(write),
         sight=sight,
         part=only is not None,
@@ -226,6 +230,21 @@ def _unsaved(
             continue
         wanted_ -= found
     return unsaved | wanted_
+
+
+def _unsaved_bits(
+    store: LocalStore, changed: Sequence[Seen], versions: Iterable[Digest]
+) -> list[str]:
+    """Of files that are to get or to lose their execute bit, those that no version has as they are now."""
+    left = list(changed)
+    for version in versions:
+        if not left:
+            break
+        with suppress(ObjectMissing):
+            if store.is_tree(version):
+                known = {(entry.digest, entry.executable) for entry in store.entries(version)}
+                left = [seen for seen in left if (seen.digest, seen.executable) not in known]
+    return [seen.path for seen in left]
 
 
 def _in_the_way(kept: Sequence[str], written: Iterable[str]) -> Iterator[str]:

@@ -158,11 +158,13 @@ def _stored(project: Project, artifact: Artifact, title: str, path: str) -> Side
         name = PurePosixPath(path).name
         return Side(title, {seeing.WHOLE: _item(project, name, artifact.digest, artifact.size)})
     entries = project.store.entries(artifact.digest)
-    return Side(title, {e.path: _item(project, e.path, e.digest, e.size) for e in entries})
+    return Side(
+        title, {e.path: _item(project, e.path, e.digest, e.size, e.executable) for e in entries}
+    )
 
 
-def _item(project: Project, path: str, digest: Digest, size: int) -> Item:
-    return Item(path, digest, size, lambda: project.store.path(digest))
+def _item(project: Project, path: str, digest: Digest, size: int, executable: bool = False) -> Item:
+    return Item(path, digest, size, lambda: project.store.path(digest), executable)
 
 
 def _work(project: Project, place: Path) -> Side:
@@ -173,6 +175,7 @@ def _work(project: Project, place: Path) -> Side:
             seen.digest,
             seen.mark.size,
             lambda path=path: place / path if path else place,
+            seen.executable and path != seeing.WHOLE,
         )
         for path, seen in sight.files.items()
     }

@@ -8,6 +8,8 @@ import pytest
 
 from tricord.cli.main import main
 from tricord.core.errors import DataError, NotRecorded
+from tricord.data import pointers, worktree
+from tricord.data.checkout import checkout
 from tricord.data.diff import DatasetDiff, diff
 from tricord.data.scanning import TableFile, scan, too_large
 from tricord.data.sides import questions
@@ -65,6 +67,27 @@ def test_files_are_added_removed_and_changed(project: Project, folder: Path) -> 
     assert sizes["new.txt"] == (None, 1, None)
     (table,) = found.tables
     assert (table.rows.before, table.rows.after, table.rows.removed) == (10, 0, 10)
+
+
+def test_an_execute_bit_is_a_change_that_status_tells_too(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "a.csv").chmod(0o755)
+    found = asked(project, "flights")
+    assert worktree.compare(project, pointers.get(project.root, "flights")).changed == ("a.csv",)
+    assert words(found) == {"a.csv": "changed"}
+    assert (found.files[0].executable, found.files[0].lines, found.tables) == (True, None, ())
+    assert main(["diff", "flights", "--project", str(project.root)]) == 0
+    assert "+x" in capsys.readouterr().out
+    with pytest.raises(DataError, match=r"saved nowhere: a\.csv"):
+        checkout(project, "flights")
+    assert (folder / "a.csv").stat().st_mode & 0o100
+    add(project, folder)
+    checkout(project, "flights@v1")
+    assert asked(project, "flights@v2", "@v1").files[0].executable is False
+    (folder / "a.csv").chmod(0o755)
+    checkout(project, "flights")  # a version has the bit: it can be brought back
+    assert not (folder / "a.csv").stat().st_mode & 0o100
 
 
 def test_tables_of_every_format_are_one_table(project: Project, folder: Path) -> None:

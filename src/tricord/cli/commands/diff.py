@@ -1,6 +1,7 @@
 """`tricord diff`: what changed in a dataset: files, and rows, columns and cells of its tables."""
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tricord.cli.answer import Answer, size, table
@@ -96,6 +97,9 @@ def _printable(text: str) -> str:
 
 
 def _lines(change: "FileChange") -> str:
+    if change.executable is not None:
+        bit = "[green]+x[/]" if change.executable else "[red]-x[/]"
+        return f"{_lines(replace(change, executable=None))} {bit}".strip()
     if change.lines is None:
         return ""
     added, removed = change.lines
