@@ -31,6 +31,7 @@ from tricord.store.local import LocalStore
 CALLS = (
     "open",
     "write",
+    "writev",
     "fchmod",
     "fsync",
     "rename",
@@ -74,7 +75,7 @@ class Disk:
         return call
 
     def note(self, name: str, args: tuple) -> None:
-        if name == "write":
+        if name in ("write", "writev"):
             self.unsynced.add(os.fstat(args[0]).st_ino)
         elif name == "mkdir":
             self.names.add(Path(args[0]))

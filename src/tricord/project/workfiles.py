@@ -136,10 +136,11 @@ def _add(ingest: Ingest, files: Sequence[Found], watch: Watch) -> list[Digest]:
 
 def _unchanged(found: Found) -> None:
     try:
-        now = mark_of(os.stat(found.absolute))  # noqa: PTH116 - a text, quickly
+        now = os.stat(found.absolute)  # noqa: PTH116 - a text, quickly
     except OSError as error:
         raise _changed(found) from error
-    if now != found.mark:
+    # the execute bit does not change without the time of change
+    if found.mark[:4] != (now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns):
         raise _changed(found)
 
 

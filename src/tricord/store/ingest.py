@@ -214,8 +214,7 @@ class Ingest:
                     give_names(some, folder)
             if self._packs and not moves:
                 sync_folder(folder)  # who wrote a pack that was found may not have come this far
-            for found in finished:
-                self._index.add(found.name, found.size, found.rows)
+            self._index.add_all([(found.name, found.size, found.rows) for found in finished])
             for digest, parts in self._inside.items():
                 self._index.add_inside(digest, parts)
 
@@ -274,15 +273,16 @@ class Ingest:
         watch(weight, len(batch), "")
 
     def _add_small(self, batch: Sequence[tuple[Digest, bytes]]) -> None:
-        names = [digest for digest, _ in batch]
-        known = self._known(Shape.FILE, names)
         held = self._held[Shape.FILE]
+        self._known(Shape.FILE, [digest for digest, _ in batch])
         for digest, data in batch:
-            if digest in known or digest in held or self._plain_there(digest, len(data)):
+            if digest in held or self._plain_there(digest, len(data)):
                 continue
-            self._open_writer().add(Shape.FILE, digest, data)
+            writer = self._writer or self._open_writer()
+            writer.add(Shape.FILE, digest, data)
             held.add(digest)
-            self._rotate()
+            if writer.size >= pack.LIMIT:
+                self._rotate()
 
     def _add_large(
         self, descriptor: int, path: Path, status: os.stat_result, watch: Watch, *, consume: bool
@@ -352,7 +352,7 @@ class Ingest:
     # -- what is there already ---------------------------------------------------------------
 
     def _known(self, shape: Shape, names: Iterable[Digest]) -> set[Digest]:
-        """Of these, those that a pack of this ingest or of the store has."""
+        """Of these, those that a pack of this ingest or of the store has: from now on they are `_held`."""
         held = self._held[shape]
         asked = set(names)
         while wanted := asked - held:

@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError
@@ -42,6 +43,11 @@ class Found(NamedTuple):
     mark: Mark
 
 
+# made as the classes make them, without the call of a function that is not C
+_found = cast("Callable[[tuple[str, str, Mark]], Found]", partial(tuple[Any, ...].__new__, Found))
+_mark = cast("Callable[[Values], Mark]", partial(tuple[Any, ...].__new__, Mark))
+
+
 @dataclass(slots=True)
 class Folder:
     """The files of one folder, sorted by name. `prefix` is its path in the tree, "" or ending with "/".
@@ -75,8 +81,8 @@ class Folder:
 
     def found(self) -> Iterator[Found]:
         base = self.absolute.rstrip("/") + "/"
-        for name, values in zip(self.names, self.values(), strict=True):
-            yield Found(self.prefix + name, base + name, Mark(*values))
+        places = [base + name for name in self.names]
+        return map(_found, zip(self.paths, places, map(_mark, self.values()), strict=True))
 
 
 @dataclass(slots=True)
