@@ -9,7 +9,6 @@ from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt
 from tricord.store import digest as digests
 from tricord.store import listing, recipe
-from tricord.store.chunks import SMALLEST
 from tricord.store.faults import in_store
 from tricord.store.index import Index, Place
 from tricord.store.pack import Shape
@@ -17,13 +16,13 @@ from tricord.store.reading import Reader
 from tricord.store.writing import pack_of, place_of
 
 _AT_ONCE = 10_000
-_ENTRY = re.compile(rb'"([0-9a-f]{64})",([0-9]+),(?:true|false)\]')
-"""A file of an encoded tree: its digest and size. A quote within a path is escaped, so a path is no match."""
+_ENTRY = re.compile(rb'"([0-9a-f]{64})",[0-9]+,(?:true|false)\]')
+"""A file of an encoded tree: its digest. A quote within a path is escaped, so a path is no match."""
 
 
 def key(digest: str) -> int:
     """The first 64 bits of a digest: a million of them fit into some 70 MB. Two digests that share
-    them keep each other; nothing is ever lost by it.
+    them keep each other; nothing is ever lost by it: what was expanded is known by its whole digest.
 
     >>> key("00000000000000ff" + "0" * 48)
     255
@@ -45,7 +44,9 @@ class Marks:
         self._index = index
         self._reader = Reader(root, index)
         self._keys: set[int] = set()
-        self._old_trees = {key(digest): path for digest, path in listing.old_trees(root)}
+        self._expanded: set[Digest] = set()
+        """Trees and large files whose lists were found. What is marked and not here yet may still come."""
+        self._old_trees = dict(listing.old_trees(root))
 
     def __contains__(self, digest: Digest) -> bool:
         return key(digest) in self._keys
@@ -62,36 +63,35 @@ class Marks:
 
         ObjectCorrupt for a tree or recipe that cannot be read: what it needs is not known then.
         """
-        for some in _batches(self._new(roots)):
-            large = list(some)
+        for some in _batches(iter(set(roots) - self._expanded)):
+            self._keys.update(map(key, some))
+            large = set(some)
+            recipes: set[int] | None = None
             for data in self._trees(some):
-                files = _ENTRY.findall(data)
-                large += [
-                    Digest(name.decode()) for name, size in files if int(size) > SMALLEST
-                    and key(name.decode()) not in self._keys
-                ]  # fmt: skip
-                self._keys.update(int(name[:16], 16) for name, _ in files)
-            for part in _batches(iter(large)):
+                if recipes is None:  # no matter what a tree says of sizes
+                    recipes = {key(place.row.digest) for place in self._index.rows(Shape.RECIPE)}
+                names = _ENTRY.findall(data)
+                numbers = [int(name[:16], 16) for name in names]
+                self._keys.update(numbers)
+                if not recipes.isdisjoint(numbers):
+                    pairs = zip(numbers, names, strict=True)
+                    large.update(Digest(n.decode()) for number, n in pairs if number in recipes)
+            for part in _batches(iter(large - self._expanded)):
                 self._add_chunks(part)
 
-    def _new(self, roots: Iterable[Digest]) -> Iterator[Digest]:
-        for root in roots:
-            number = key(root)
-            if number not in self._keys:
-                self._keys.add(number)
-                yield root
-
     def _trees(self, roots: list[Digest]) -> Iterator[bytes]:
-        for place in self._index.find_many(roots, Shape.TREE).values():
+        for root, place in self._index.find_many(roots, Shape.TREE).items():
             yield self._reader.sound(place)
-        for root in roots:
-            path = self._old_trees.get(key(root))
+            self._expanded.add(root)
+        for root in roots if self._old_trees else ():
+            path = self._old_trees.get(root)
             if path is not None:
                 with in_store(path):
                     data = path.read_bytes()
                 if digests.of_tree_bytes(data) != root:
                     raise damaged(root, path)
                 yield data
+                self._expanded.add(root)
 
     def _add_chunks(self, files: list[Digest]) -> None:
         for digest, place in self._index.find_many(files, Shape.RECIPE).items():
@@ -108,6 +108,7 @@ class Marks:
                     chunk not in inside and not place_of(self.root / "objects", chunk).exists()
                     for chunk in rest
                 )
+            self._expanded.add(digest)
 
     def _parts(self, place: Place) -> list[recipe.Part]:
         try:

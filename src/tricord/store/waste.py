@@ -153,9 +153,8 @@ def keep_young(root: Path, marks: Marks, before: float, known: Collection[str]) 
         for file in listing.pack_files(root)
         if modified(file) > before
     }  # fmt: skip
-    for name in sorted(young.difference(known)):
-        rows = _rows(pack_of(root, name))
-        marks.add(row.digest for row in rows if row.shape != Shape.FILE)
+    new = sorted(young.difference(known))
+    marks.add(row.digest for name in new for row in _rows(pack_of(root, name)) if row.shape != Shape.FILE)  # fmt: skip
     marks.add(digest for digest, path in listing.old_trees(root) if modified(path) > before)
     return young
 

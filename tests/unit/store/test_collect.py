@@ -348,3 +348,46 @@ def test_a_damaged_copy_of_a_recipe_is_not_the_one_that_stays(
     again = LocalStore(store.root)
     assert again.read(digest) == (tmp_path / "large").read_bytes()
     again.close()
+
+
+def test_a_tree_that_comes_after_it_was_first_marked_keeps_its_files(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    source = folder(tmp_path, "data")
+    large(source / "large")
+    (source / "other").write_bytes((source / "large").read_bytes()[: 2 << 20] + os.urandom(5000))
+    other = LocalStore(tmp_path / "other")
+    for path in sorted(source.iterdir()):
+        store.put_file(path)
+        other.put_file(path)
+    before = listing.pack_files(other.root)
+    tree = other.put_tree(source)
+    (listed,) = set(listing.pack_files(other.root)).difference(before)
+    files = set(other.tree(tree).values())
+    other.close()
+    age(store)
+    asked: list[int] = []
+
+    def live() -> set[Digest]:
+        asked.append(1)
+        if len(asked) == 2:  # it is brought in between two batches
+            (store.root / "packs" / listed.name).write_bytes(listed.read_bytes())
+        return {tree}
+
+    collect.delete(store, live)
+    assert not store.missing({tree, *files})
+    assert clean(store)
+
+
+def test_what_a_tree_says_of_sizes_deletes_nothing(store: LocalStore, tmp_path: Path) -> None:
+    (tmp_path / "large").write_bytes(b"".join(b"%d," % n for n in range(300_000)))
+    digest = store.put_file(tmp_path / "large")
+    size = store.size(digest)
+    with store.ingest() as ingest:
+        lying = ingest.add_tree([Entry("a", digest, 0, executable=False)])
+        honest = ingest.add_tree([Entry("a", digest, size, executable=False)])
+    age(store)
+    collect.delete(store, needing(lying, honest))
+    assert store.read(digest) == (tmp_path / "large").read_bytes()
+    collect.delete(store, needing(lying))
+    assert store.read(digest) == (tmp_path / "large").read_bytes()
