@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -13,6 +14,8 @@ from tricord.core.errors import DataError, TricordError
 from tricord.store.faults import in_source
 
 HEADER = b"tricord tree/1\n"
+_KEPT = 8 << 20
+"""Bytes of the largest tree that is kept decoded."""
 _OUTSIDE = frozenset({"", ".", ".."})
 
 
@@ -36,6 +39,10 @@ def encode(entries: Iterable[Entry]) -> bytes:
 
 def decode(data: bytes) -> tuple[Entry, ...]:
     """The files of a tree, sorted by path. ValueError where the bytes are not those of one."""
+    return _kept(data) if len(data) <= _KEPT else _decode(data)
+
+
+def _decode(data: bytes) -> tuple[Entry, ...]:
     if not data.startswith(HEADER):
         raise ValueError("not a tree of version 1")
     try:
@@ -51,6 +58,10 @@ def decode(data: bytes) -> tuple[Entry, ...]:
     if encoded != data or sorted(paths) != paths:
         raise ValueError("malformed tree: not in canonical form")
     return entries
+
+
+_kept = lru_cache(maxsize=1)(_decode)
+"""Whoever reads a tree often reads it again: what was fetched is checked out."""
 
 
 def _entries(rows: list[object]) -> tuple[Entry, ...]:
