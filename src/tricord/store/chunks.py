@@ -15,7 +15,10 @@ BLOCK = 8 << 20
 """Bytes that a reader hands over at a time."""
 ZEROS = bytes(LARGEST)
 """A cut begins anew at each boundary, so where this much is zero the next chunk is this, unlooked at."""
+HOLE = bytes(BLOCK)
+"""A block of nothing but zeros. Where a reader hands over this very object, nobody looks at it again."""
 _FEW = bytes(64)
+_ALL_ZEROS = [LARGEST] * (BLOCK // LARGEST)
 
 
 class Region(NamedTuple):
@@ -36,6 +39,11 @@ def regions(blocks: Iterable[bytes]) -> Iterator[Region]:
     """A stream in chunks, about as much at a time as a block has. However it is blocked, it is cut alike."""
     rest = b""
     for block in blocks:
+        if block is HOLE and len(rest) < LARGEST and rest == ZEROS[: len(rest)]:
+            yield Region(
+                memoryview(HOLE), _ALL_ZEROS
+            )  # as below; zeros stay over for the next block
+            continue
         held = memoryview(rest + block if rest else block)
         # the last LARGEST bytes may be cut elsewhere once more is known
         lengths, done = _cut(held, len(held) - LARGEST)

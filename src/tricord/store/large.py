@@ -1,5 +1,6 @@
 """Large files, in one pass: cut into chunks, hashed whole and by chunk, and copied where they are kept plain."""
 
+import errno
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from blake3 import blake3
 from tricord.core.artifact import Digest
 from tricord.core.files import sync, write_all
 from tricord.store import chunks
-from tricord.store.chunks import BLOCK, LARGEST, ZEROS, Region
+from tricord.store.chunks import BLOCK, HOLE, LARGEST, ZEROS, Region
 from tricord.store.clone import reflink
 from tricord.store.digest import of_bytes
 from tricord.store.faults import in_source
@@ -78,10 +79,12 @@ def hashed(descriptor: int, hasher: Hasher) -> Generator[tuple[Region, list[Dige
 
     Another thread reads and cuts meanwhile. An error of reading is the source's: DataError.
     """
-    os.lseek(descriptor, 0, os.SEEK_SET)
     for region in _ahead(chunks.regions(_blocks(descriptor))):
         hasher.update(region.data)
-        yield region, [_named(chunk) for chunk in region.chunks()]
+        if region.data.obj is HOLE:
+            yield region, [_ZERO] * len(region.lengths)
+        else:
+            yield region, [_named(chunk) for chunk in region.chunks()]
 
 
 def take(
@@ -142,12 +145,30 @@ def _named(chunk: memoryview) -> Digest:
 
 
 def _blocks(descriptor: int) -> Iterator[bytes]:
-    while True:
-        with in_source(Path(f"/dev/fd/{descriptor}")):
-            block = os.read(descriptor, BLOCK)
-        if not block:
-            return
-        yield block
+    """An open file from its start. Blocks of zeros are HOLE, and where the file system knows that nothing
+    was ever written, none is read for it."""
+    with in_source(Path(f"/dev/fd/{descriptor}")):
+        status = os.fstat(descriptor)
+        sparse = status.st_blocks * 512 < status.st_size
+        at = 0
+        while True:
+            for _ in range(_empty(descriptor, at, status.st_size) if sparse else 0):
+                at += BLOCK
+                yield HOLE
+            block = os.pread(descriptor, BLOCK, at)
+            if not block:
+                return
+            at += len(block)
+            yield HOLE if block[-1:] == b"\0" and block == HOLE else block
+
+
+def _empty(descriptor: int, at: int, size: int) -> int:
+    """How many blocks from there on lie in a hole of the file; 0 where the file system does not say."""
+    try:
+        data = os.lseek(descriptor, at, os.SEEK_DATA)
+    except OSError as error:
+        data = size if error.errno == errno.ENXIO else at
+    return max(0, data - at) // BLOCK
 
 
 def _ahead(regions: Iterator[Region]) -> Generator[Region]:

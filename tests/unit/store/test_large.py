@@ -1,16 +1,24 @@
 """Large files: plain while they are new, by chunks afterwards; cut by content, read by parts."""
 
+import errno
 import os
 import random
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from blake3 import blake3
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt, ObjectMissing
-from tricord.store import chunks, recipe
+from tricord.store import chunks, large, recipe
+from tricord.store.digest import of_bytes
 from tricord.store.local import LocalStore
 from tricord.store.pack import Shape
+from tricord.store.recipe import Part
 
 NOISE = random.Random(1).randbytes(12 << 20)
 INSERTED = NOISE[: 5 << 20] + b"inserted" * 1000 + NOISE[5 << 20 :]
@@ -155,3 +163,70 @@ def test_however_a_stream_is_blocked_it_is_cut_alike():
     for size in (len(data), 1 << 20, 300_001, 70_000):
         blocks = [data[start : start + size] for start in range(0, len(data), size)]
         assert [bytes(chunk) for chunk in chunks.cut(blocks)] == whole
+
+
+MIB = 1 << 20
+DATA = st.tuples(st.integers(0, 60 * MIB), st.sampled_from([1, 5000, 300_000, 9 * MIB]), st.booleans())  # fmt: skip
+
+
+@given(st.integers(MIB + 1, 64 * MIB), st.lists(DATA, max_size=4))
+@settings(max_examples=12)
+def test_a_file_with_holes_is_cut_as_the_same_bytes_without(size: int, written: list[Any]) -> None:
+    """Where anything was written, also zeros, wherever it begins and ends."""
+    with TemporaryDirectory() as folder:
+        source = Path(folder) / "sparse"
+        with source.open("wb") as file:
+            file.truncate(size)
+            for at, length, zeros in written:
+                file.seek(at)
+                file.write((bytes(length) if zeros else NOISE[:length])[: max(0, size - at)])
+        data = source.read_bytes()
+        hasher = large.Hasher()
+        found: list[Part] = []
+        descriptor = os.open(source, os.O_RDONLY)
+        try:
+            for region, names in large.hashed(descriptor, hasher):
+                found += map(Part, names, region.lengths)
+        finally:
+            os.close(descriptor)
+        assert hasher.digest() == of_bytes(data)
+        assert found == [Part(of_bytes(chunk), len(chunk)) for chunk in chunks.cut([data])]
+
+
+def test_a_hole_of_gigabytes_is_known_and_not_read(store: LocalStore, tmp_path: Path):
+    source = tmp_path / "sparse"
+    size = (2 << 30) + 12_345
+    with source.open("wb") as file:
+        file.write(b"first")
+        file.truncate(size)
+        file.seek(size - 4)
+        file.write(b"last")
+    digest = store.put_file(source)
+    hasher = blake3(b"first", max_threads=blake3.AUTO)
+    for start in range(5, size - 4, 64 * MIB):
+        hasher.update(bytes(min(64 * MIB, size - 4 - start)))
+    assert digest == hasher.update(b"last").hexdigest()
+    assert store.size(digest) == size
+    assert stored(store.root) < 2 * MIB
+    with store.open(digest) as opened:
+        assert opened.read(6) == b"first\0"
+        opened.seek(size - 5)
+        assert opened.read() == b"\0last"
+
+
+def test_where_the_file_system_knows_of_no_holes_all_is_read(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    source = tmp_path / "sparse"
+    with source.open("wb") as file:
+        file.truncate(40 * MIB)
+    digest = store.put_file(source)
+    seek = os.lseek
+
+    def cannot(descriptor: int, at: int, how: int) -> int:
+        if how == os.SEEK_DATA:
+            raise OSError(errno.EINVAL, "no such thing")
+        return seek(descriptor, at, how)
+
+    monkeypatch.setattr(os, "lseek", cannot)
+    assert LocalStore(tmp_path / "another").put_file(source) == digest == of_bytes(bytes(40 * MIB))
