@@ -53,7 +53,8 @@ class Side:
 class FileChange:
     """A file that differs: its size in bytes before and after, None on the side that lacks it.
 
-    `lines` are how many lines were added and removed, where both are texts. `executable` is the execute
+    `lines` are how many lines were added and removed, where both are texts: (0, 0) if only their order is
+    another. `executable` is the execute
     bit that it has after, None where that is as it was.
     """
 
@@ -182,14 +183,14 @@ def _file_change(path: str, old: Item | None, new: Item | None) -> FileChange:
 
 
 def _lines(old: bytes, new: bytes) -> tuple[int, int] | None:
-    """Lines added and removed, wherever they stand; None for what is no text."""
+    """Lines added and removed, wherever they stand: (0, 0) if they are in another order. None for what
+    is no text."""
     try:
-        sides = [data.decode("utf-8").splitlines() for data in (old, new) if b"\0" not in data]
+        if "\0" in old.decode("utf-8") or "\0" in new.decode("utf-8"):
+            return None
     except UnicodeDecodeError:
         return None
-    if len(sides) < 2:
-        return None
-    before, after = (Counter(lines) for lines in sides)
+    before, after = (Counter(data.splitlines(keepends=True)) for data in (old, new))
     return (after - before).total(), (before - after).total()
 
 

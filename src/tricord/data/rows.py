@@ -22,6 +22,7 @@ SHARE = 8_000_000
 CELLS = 100_000
 """Changed rows whose cells are compared one by one; of more, these many."""
 _SEEDS = (1, 2, 3)
+_WIDEST = pl.Int128()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,46 @@ def _aligned(
     """Both with the common columns only, each of one type: 1 and 1.0 are the same value."""
     old, new = before.collect_schema(), after.collect_schema()
     types = {name: _common_type(old[name], new[name]) for name in common}
-    casts = [pl.col(name) if dtype is None else pl.col(name).cast(dtype) for name, dtype in types.items()]  # fmt: skip
-    return before.select(casts), after.select(casts)
+    inexact = _inexact(before, types) | _inexact(after, types)
+
+    def cast_(schema: pl.Schema) -> list[pl.Expr]:
+        return [
+            _digits(name, schema[name])
+            if name in inexact
+            else pl.col(name)
+            if dtype is None
+            else pl.col(name).cast(dtype)
+            for name, dtype in types.items()
+        ]
+
+    return before.select(cast_(old)), after.select(cast_(new))
+
+
+def _inexact(side: pl.LazyFrame, types: Mapping[str, pl.DataType | None]) -> set[str]:
+    """Columns of integers that are to be compared as floats, and hold some that no float is equal to."""
+    schema = side.collect_schema()
+    checks = [
+        pl.col(name).cast(dtype).cast(_WIDEST, strict=False).ne_missing(pl.col(name).cast(_WIDEST)).any()
+        for name, dtype in types.items()
+        if dtype is not None and dtype.is_float() and schema[name].is_integer()
+    ]  # fmt: skip
+    if not checks:
+        return set()
+    return {name for name, found in _collect(side.select(checks)).row(0, named=True).items() if found}  # fmt: skip
+
+
+def _digits(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Numbers as texts that are equal where the numbers are, whatever their type: 1 and 1.0 are "1"."""
+    number = pl.col(name)
+    if not dtype.is_float():
+        return number.cast(pl.String)
+    whole = number.cast(_WIDEST, strict=False)
+    return (
+        pl.when(whole.cast(dtype) == number)
+        .then(whole.cast(pl.String))
+        .otherwise(number.cast(pl.String))
+        .alias(name)
+    )
 
 
 def _common_type(old: pl.DataType, new: pl.DataType) -> pl.DataType | None:

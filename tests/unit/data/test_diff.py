@@ -69,6 +69,17 @@ def test_files_are_added_removed_and_changed(project: Project, folder: Path) -> 
     assert (table.rows.before, table.rows.after, table.rows.removed) == (10, 0, 10)
 
 
+def test_lines_that_changed_places_are_said_to(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "READ ME.md").write_text("two\none\n")
+    assert asked(project, "flights").files[0].lines == (0, 0)
+    assert main(["diff", "flights", "--project", str(project.root)]) == 0
+    assert "in another order" in capsys.readouterr().out
+    (folder / "READ ME.md").write_bytes(b"one\r\ntwo\n")
+    assert asked(project, "flights").files[0].lines == (1, 1)
+
+
 def test_an_execute_bit_is_a_change_that_status_tells_too(
     project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

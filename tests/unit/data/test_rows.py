@@ -33,6 +33,28 @@ def test_types_without_a_common_one_are_compared_as_text() -> None:
     assert compare(old, new, key=["id"]).changed == 1
 
 
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt64])
+def test_integers_that_no_float_is_equal_to_are_told_apart(dtype: type[pl.DataType]) -> None:
+    large = 2**53
+    old = frame(id=[1, 2, 3, 4, 5], n=[large + 1, large, 7, None, 1]).cast({"n": dtype})
+    new = frame(id=[1, 2, 3, 4, 5], n=[float(large), float(large), 7.0, None, 1.5])
+    found = compare(old, new, key=["id"])
+    assert (found.changed, found.cells) == (2, {"n": 2})
+    assert sorted(str(row.key["id"]) for row in found.changed_rows) == ["1", "5"]
+    assert compare(new, old, key=["id"]).changed == 2
+    assert (compare(old, new).added, compare(new, old).removed) == (2, 2)
+    same = frame(id=[1], n=[7])
+    assert compare(same, frame(id=[1], n=[8.0]), key=["id"]).changed_rows[0].cells == {
+        "n": (7.0, 8.0)
+    }
+
+
+def test_signed_and_unsigned_integers_are_told_apart() -> None:
+    old = frame(id=[1, 2], n=[2**62 + 1, 5]).cast({"n": pl.Int64})
+    new = frame(id=[1, 2], n=[2**62, 5]).cast({"n": pl.UInt64})
+    assert compare(old, new, key=["id"]).changed == 1
+
+
 def test_a_column_without_values_has_any_type() -> None:
     old, new = frame(x=[None, None]), frame(x=[1, None])
     assert column_changes(old.collect_schema(), new.collect_schema()) == ()

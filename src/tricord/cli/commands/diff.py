@@ -103,6 +103,8 @@ def _lines(change: "FileChange") -> str:
     if change.lines is None:
         return ""
     added, removed = change.lines
+    if not (added or removed):
+        return "[yellow]in another order[/]"
     return f"[green]+{added}[/] [red]-{removed}[/]"
 
 
