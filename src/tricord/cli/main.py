@@ -127,9 +127,30 @@ def _answer(words: Sequence[str]) -> int:
     except PermissionError as error:
         _complain(TricordError(f"permission denied: {error.filename}"), "error", as_json)
         return ERROR
+    except BrokenPipeError:  # told to nobody, see `main`
+        raise
+    except OSError as error:  # what no code between here and the system call could say more about
+        _complain(_of_system(error), "error", as_json)
+        return ERROR
     except KeyboardInterrupt:
         print("\nstopped; what had finished is kept", file=sys.stderr)
         return INTERRUPTED
+
+
+def _of_system(error: OSError) -> "TricordError":
+    import errno
+
+    from tricord.core.errors import TricordError
+
+    hints = {
+        errno.ENOSPC: "make space, then type the same again: tricord du, tricord gc",
+        errno.EDQUOT: "make space, then type the same again: tricord du, tricord gc",
+        errno.ENAMETOOLONG: "give the file or folder a shorter name",
+        errno.EROFS: "the file system is mounted read-only",
+        errno.EMFILE: "raise the limit of open files: ulimit -n",
+    }
+    where = None if error.filename is None else str(error.filename)
+    return TricordError(error.strerror or str(error), where=where, hint=hints.get(error.errno or 0))
 
 
 def _parser(words: Sequence[str]) -> "tuple[ArgumentParser, str | None]":

@@ -144,6 +144,7 @@ def _pointer_of(project: Project, place: Path) -> Pointer | None:
         check_path(path)
     except ValueError as error:
         raise DataError(str(error), where=str(place)) from error
+    _check_length(place)
     for parent in place.relative_to(project.root).parents:
         around = parent.as_posix()
         if around != "." and pointers.pointer_file(project.root, around).is_file():
@@ -153,7 +154,25 @@ def _pointer_of(project: Project, place: Path) -> Pointer | None:
                 hint=f"add that: tricord add {around}; or take it apart: tricord untrack {around}",
             )
     file = pointers.pointer_file(project.root, path)
+    if os.path.lexists(file) and not file.is_file():
+        raise DataError(
+            "something else is where its pointer belongs", where=str(file), hint="move it away"
+        )
     return pointers.read(file, project.root) if file.is_file() else None
+
+
+def _check_length(place: Path) -> None:
+    """DataError where the data's name leaves no room for the pointer's suffix, or its path none."""
+    name, path = (len(os.fsencode(text)) + len(SUFFIX) for text in (place.name, str(place)))
+    most = os.pathconf(place.parent, "PC_NAME_MAX"), os.pathconf(place.parent, "PC_PATH_MAX") - 1
+    for what, length, limit in (("name", name, most[0]), ("path", path, most[1])):
+        if length > limit:
+            raise DataError(
+                f"the {what} is too long: {length - len(SUFFIX)} bytes, and its pointer's, with {SUFFIX} "
+                f"after it, may have {limit}",
+                where=str(place),
+                hint="give it a shorter one, or add the folder that holds it",
+            )
 
 
 def _check_free(project: Project, name: str, path: str) -> None:

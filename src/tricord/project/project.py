@@ -30,7 +30,7 @@ from tricord.core.run import Origin, Run, Status
 from tricord.core.verdict import Verdict
 from tricord.ledger.sqlite import SqliteLedger
 from tricord.project import codecs, environment, git, workfiles
-from tricord.project.root import FOLDER, find, has_settings, prepare
+from tricord.project.root import FOLDER, find, has_settings, mend_link, prepare
 from tricord.store import users
 from tricord.store.digest import of_file
 from tricord.store.local import LocalStore
@@ -81,6 +81,8 @@ class Project:
     def _open_store(self, *, stays: bool) -> LocalStore:
         """The project's own store, or the one it shares: then a collection of waste there asks it too."""
         own, shared = self.folder / "store", self.config.text("store.path")
+        if not shared:
+            mend_link(self.root)
         store = LocalStore(self.root / Path(shared).expanduser() if shared else own)
         if stays and (shared or own.is_symlink()):
             users.register(store.root, self.root)

@@ -68,6 +68,26 @@ def prepare(root: Path) -> Path:
     return folder
 
 
+def mend_link(root: Path) -> None:
+    """Let a linked work tree follow the store that it shares, where the main work tree was moved.
+
+    ProjectError where Git does not know either where that is now.
+    """
+    own = root / FOLDER / "store"
+    if not own.is_symlink() or own.exists():
+        return
+    main = main_work_tree(root)
+    if main is None or not (main / FOLDER / "store").is_dir():
+        raise ProjectError(
+            "the store that this work tree shares with the main one is not where it was",
+            where=str(own.readlink()),
+            hint=f"was the main work tree moved? in it: git worktree repair {root}",
+        )
+    new = own.with_name(f"store-{os.urandom(6).hex()}")
+    new.symlink_to((main / FOLDER / "store").resolve())
+    new.replace(own)
+
+
 def main_work_tree(root: Path) -> Path | None:
     """Where the project is in Git's main work tree, if `root` is in one that `git worktree add` made.
 

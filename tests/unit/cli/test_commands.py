@@ -1,5 +1,6 @@
 """Every command on a real project: its help, its answer in JSON, its drawing, its exit code."""
 
+import errno
 import importlib
 import json
 import sqlite3
@@ -238,6 +239,31 @@ def test_an_exit_in_the_code_that_a_command_runs_is_an_error(
     monkeypatch.setattr("tricord.cli.commands.status.run", leaves)
     assert main(["status"]) == cli.ERROR
     assert capsys.readouterr().err == f"error: the code called sys.exit({shown})\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/x/y"),
+            "where: /x/y\n  next: make space",
+        ),
+        (OSError(errno.EIO, "Input/output error"), "error: Input/output error\n"),
+        (OSError("odd"), "error: odd\n"),
+    ],
+)
+def test_what_the_system_refuses_is_an_error_without_a_traceback(
+    error: OSError,
+    shown: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("tricord.cli.commands.status.run", fails)
+    assert main(["status"]) == cli.ERROR
+    assert shown in capsys.readouterr().err
 
 
 def test_errors_are_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

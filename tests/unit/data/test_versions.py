@@ -213,6 +213,34 @@ def test_what_can_be_no_dataset_is_told(
     assert [file.name for file in pointers.files(project.root)] == ["flights.tricord"]
 
 
+def test_a_name_without_room_for_its_pointers_suffix_is_told(project: Project) -> None:
+    most = os.pathconf(project.root, "PC_NAME_MAX")
+    before = project.ledger.refs()
+    for name in ("x" * most, "é" * ((most - 6) // 2)):
+        (project.root / name).write_text("x")
+        with pytest.raises(DataError, match="the name is too long"):
+            add(project, project.root / name, name="long")
+    assert project.ledger.refs() == before
+    fits = project.root / ("x" * (most - len(".tricord")))
+    fits.write_text("x")
+    assert add(project, fits, name="long").number == 1
+    folder = project.root / "folder"
+    folder.mkdir()
+    (folder / ("y" * most)).write_text("y")
+    assert add(project, folder).number == 1
+
+
+def test_what_is_in_a_pointers_place_is_told(project: Project) -> None:
+    for name in ("d", "e"):
+        (project.root / name).write_text("x")
+    (project.root / "d.tricord").mkdir()
+    (project.root / "e.tricord").symlink_to("nowhere")
+    for name in ("d", "e"):
+        with pytest.raises(DataError, match="where its pointer belongs"):
+            add(project, project.root / name)
+    assert project.ledger.refs() == {}
+
+
 def test_another_name_for_a_place_that_has_one_is_told(project: Project, flights: Path) -> None:
     add(project, flights)
     with pytest.raises(DataError, match="is the dataset flights, not departures") as told:

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,22 @@ def test_a_linked_work_tree_shares_the_store_and_has_a_ledger_of_its_own(
     assert root.main_work_tree(project.root) is None
     project.close()
     linked.close()
+
+
+def test_a_linked_work_tree_follows_the_main_one_that_was_moved(repository: Path) -> None:
+    with closing(Project.open(repository / "team")) as project:
+        digest = project.store.put_bytes(b"x")
+    git(repository, "worktree", "add", "-b", "other", "../other")
+    linked = repository.parent / "other" / "team"
+    Project.open(linked).close()
+    moved = repository.rename(repository.with_name("moved"))
+    with pytest.raises(ProjectError, match="is not where it was") as caught:
+        Project.open(linked)
+    assert "git worktree repair" in (caught.value.hint or "")
+    git(moved, "worktree", "repair", str(linked.parent))
+    with closing(Project.open(linked)) as project:
+        assert project.store.read(digest) == b"x"
+    assert sorted(each.name for each in (linked / ".tricord").glob("store*")) == ["store"]
 
 
 def test_many_that_open_a_clone_at_once_find_one_project(repository: Path) -> None:
