@@ -4,6 +4,7 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,11 +99,7 @@ class Ingest:
         StoreError names one that is not; DataError for paths that a tree cannot hold.
         """
         listed = list(entries)
-        absent = {entry.digest for entry in listed}
-        with self._lock, in_store(self.area):
-            absent -= self._held[Shape.RECIPE] | self._plain.keys()
-            absent -= self._known(Shape.FILE, absent)  # keeps their packs from a collection too
-        absent = self._reader.missing(absent) if absent else absent
+        absent = self.absent(entry.digest for entry in listed)
         if absent:
             first = next(entry for entry in listed if entry.digest in absent)
             raise StoreError(
@@ -119,6 +116,26 @@ class Ingest:
         with self._lock, in_store(self.area):
             self._add_list(Shape.TREE, digest, data)
         return digest
+
+    def absent(self, names: Iterable[Digest]) -> set[Digest]:
+        """Of these files and trees, those that are neither in the store nor in this ingest.
+
+        The others' packs and objects get the present as their time of modification: no collection takes
+        them before the period of grace has passed, even where nobody has said yet what they are for.
+        """
+        rest = set(names)
+        with self._lock, in_store(self.area):
+            rest -= self._held[Shape.RECIPE] | self._plain.keys()
+            rest -= self._known(Shape.FILE, rest)
+            rest -= self._known(Shape.TREE, rest) if rest else rest
+            absent = self._reader.missing(rest) if rest else rest
+            there = rest - absent
+            self._known(Shape.RECIPE, there)  # the chunks that it lists stay with it
+            for name in there:
+                for top in ("objects", "trees"):
+                    with suppress(FileNotFoundError, PermissionError):
+                        os.utime(place_of(self._root / top, name))
+        return absent
 
     def add_blob(self, shape: Shape, digest: Digest, data: bytes) -> None:
         """Add what a download brings, after a check against its digest. ObjectCorrupt.

@@ -1,5 +1,7 @@
 """A remote that fails, loses, damages or lies: clear errors, nothing false in the store (R4), and mended by a push."""
 
+import fcntl
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ import pytest
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteRefused, RemoteUnreachable
+from tricord.store import collect
 from tricord.store import recipe as recipes
 from tricord.store.local import LocalStore
 from tricord.store.pack import Shape
@@ -266,3 +269,34 @@ def test_two_pushes_at_once(
     names = {info.name for info in backend.memory.list("index")}
     listed = backend.memory.get("listing").decode().splitlines()[1:]
     assert names == {f"index/{name}.index" for name in listed}
+
+
+def test_what_a_collection_takes_during_a_fetch_is_brought_anew(
+    here: LocalStore, there: LocalStore, folder: Path, remote: Remote, backend: Any
+) -> None:
+    """Files that were here already, old, and named by nobody: a tree that comes counts on them."""
+    (folder / "text").write_bytes(b"".join(b"%d," % n for n in range(300_000)))
+    digest = here.put_tree(folder)
+    send(remote, here, [digest])
+    known = {there.put_file(path) for path in folder.rglob("*") if path.is_file() and path.name != "text"}  # fmt: skip
+    for path in there.root.rglob("*"):
+        os.utime(path, (1, 1))
+    gets: list[str] = []
+
+    def collect_at_the_recipe(what: str, name: str) -> None:
+        with (there.root / "lock").open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:  # a put of the fetch
+                return
+        if what == "get" and name.startswith("packs/"):
+            gets.append(name)
+            if len(gets) == 2:
+                collect.delete(there, set[Digest])
+                assert there.missing(known) == known
+
+    backend.before = collect_at_the_recipe
+    fetch(remote, there, [digest]).check("there")
+    assert len(gets) >= 2
+    backend.be_honest()
+    whole(there, digest, folder)

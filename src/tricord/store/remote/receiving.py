@@ -28,6 +28,8 @@ SPAN = 8 << 20
 _BATCH = 256 << 20
 """Bytes after which what has arrived is made durable, so that a kill loses no more."""
 
+_TRIES = 8
+"""How often what is gone again at the end is brought anew."""
 _PACKS = _BATCH // packs.LIMIT
 _MANY = 100
 """Files that have to be missing before whole packs are thought of."""
@@ -97,7 +99,7 @@ def fetch(
     for digest in whole:
         files.update(dict.fromkeys(entry.digest for entry in found.get(digest, ())))
     task.files([digest for digest in files if digest not in task.lost])
-    task.enter_trees(found)
+    task.enter(files, found)
     return Fetched(task.arrived, task.bytes, task.lost)
 
 
@@ -119,7 +121,7 @@ class _Fetch:
         return self.remote.catalog
 
     def trees(self, digests: Sequence[Digest]) -> dict[Digest, tuple[trees.Entry, ...]]:
-        """The trees among the digests with their files; those that are not in the store are kept for `enter_trees`."""
+        """The trees among the digests with their files; those that are not in the store are kept for `enter`."""
         here = self.store.missing(digests)
         found = {d: self.store.entries(d) for d in dict.fromkeys(digests) if d not in here and self.store.is_tree(d)}  # fmt: skip
         absent = [digest for digest in dict.fromkeys(digests) if digest in here]
@@ -132,13 +134,26 @@ class _Fetch:
                 self.lost[digest] = BROKEN
         return found
 
-    def enter_trees(self, found: Collection[Digest]) -> None:
-        """Name the new trees, now that their files are here (S3)."""
-        new = {digest: data for digest, data in self._new_trees.items() if digest in found}
-        if new:
+    def enter(self, files: Collection[Digest], found: Collection[Digest]) -> None:
+        """Name the new trees, now that their files are here (S3). What a collection of waste took
+        meanwhile, because nothing named it yet, is brought first."""
+        for _ in range(_TRIES):
+            new = {digest: data for digest, data in self._new_trees.items() if digest in found}
             with self.store.ingest() as ingest:
-                for digest, data in new.items():
-                    ingest.add_blob(Shape.TREE, digest, data)
+                gone = ingest.absent({*files, *found} - new.keys() - self.lost.keys())
+                if not gone:
+                    for digest, data in new.items():
+                        ingest.add_blob(Shape.TREE, digest, data)
+                    return
+            listed = [digest for digest in found if digest in gone]
+            again = self.trees(listed)
+            self.lost.update((digest, GONE) for digest in listed if digest not in again)
+            self.files([digest for digest in gone if digest not in found])
+        raise ObjectMissing(
+            "a collection of waste takes what comes, again and again",
+            where=str(self.store.root),
+            hint="wait for it to end, then do the same again",
+        )
 
     def files(self, digests: Sequence[Digest]) -> None:
         packed = self.store.reader.places(digests, Shape.FILE)
