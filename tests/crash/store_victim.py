@@ -31,7 +31,6 @@ from tricord.store.local import LocalStore
 CALLS = (
     "open",
     "write",
-    "writev",
     "fchmod",
     "fsync",
     "rename",
@@ -75,7 +74,7 @@ class Disk:
         return call
 
     def note(self, name: str, args: tuple) -> None:
-        if name in ("write", "writev"):
+        if name == "write":
             self.unsynced.add(os.fstat(args[0]).st_ino)
         elif name == "mkdir":
             self.names.add(Path(args[0]))

@@ -3,14 +3,11 @@
 import fcntl
 import os
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
 _TEMPORARY = re.compile(r"\.tricord-[0-9a-f]{16}\.tmp")
-_PIECES = 512
-"""That one call takes: systems allow 1,024 or more (IOV_MAX)."""
 
 
 def replace_text(path: Path, text: str) -> None:
@@ -82,15 +79,6 @@ def write_all(target: int, data: bytes | memoryview) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(target, rest) :]
-
-
-def write_each(target: int, parts: Sequence[bytes | memoryview]) -> None:
-    """Write many pieces one after the other, without putting them together first."""
-    for start in range(0, len(parts), _PIECES):
-        some = parts[start : start + _PIECES]
-        done = os.writev(target, some)
-        if done < sum(map(len, some)):
-            write_all(target, b"".join(some)[done:])
 
 
 def sync(descriptor: int) -> None:

@@ -36,8 +36,6 @@ PRAGMA user_version = {_VERSION};
 """
 _FEW, _MANY = 16, 500
 """Digests in one query: below SQLite's limit of variables in every release."""
-_TOGETHER = 100_000
-"""Rows that are put in order before they go in."""
 _TICK, _COARSE = 20_000_000, 2_000_000_000
 """Nanoseconds from one time of a file system to the next at most; the second where it keeps milliseconds at best."""
 _INSIDE = "SELECT chunk, object, offset FROM inside WHERE chunk IN ({})"
@@ -134,11 +132,7 @@ class Index:
 
     def add(self, name: str, size: int, rows: Sequence[Row]) -> None:
         """Take in a pack that now has its name in the store. Known already: nothing happens."""
-        self.add_all([(name, size, rows)])
-
-    def add_all(self, packs: Sequence[tuple[str, int, Sequence[Row]]]) -> None:
-        """Take in packs: name, bytes and rows of each. Known ones are left as they are."""
-        self._change(lambda database: _insert(database, packs))
+        self._change(lambda database: _insert(database, name, size, rows))
 
     def add_inside(self, held: Digest, parts: Iterable[tuple[Digest, int]]) -> None:
         """Take in where the chunks of a plain object begin in it."""
@@ -212,12 +206,12 @@ class Index:
         self,
         database: sqlite3.Connection,
         gone: Iterable[str],
-        read: Sequence[tuple[str, int, Sequence[Row]]],
+        read: Iterable[tuple[str, int, Sequence[Row]]],
         listed: Mapping[str, Path],
     ) -> None:
         _drop(database, gone)
-        _insert(database, read)
-        for name, _, rows in read:
+        for name, size, rows in read:
+            _insert(database, name, size, rows)
             for row in rows:
                 if row.shape == Shape.RECIPE and self._is_plain(row.digest):
                     with suppress(ObjectCorrupt, ValueError, FileNotFoundError):
@@ -377,28 +371,19 @@ def _is_past(modified: int, present: int) -> bool:
     return modified < present - (_TICK if modified % 1_000_000 else _COARSE)
 
 
-def _insert(database: sqlite3.Connection, packs: Iterable[tuple[str, int, Sequence[Row]]]) -> None:
-    values: list[tuple[bytes, int, int, int, int, int, bool]] = []
+def _insert(database: sqlite3.Connection, name: str, size: int, rows: Sequence[Row]) -> None:
+    made = database.execute("INSERT OR IGNORE INTO pack (name, size) VALUES (?, ?)", (name, size))
+    if not made.rowcount:
+        return
+    ((number,),) = database.execute("SELECT id FROM pack WHERE name = ?", (name,))
     unhex = bytes.fromhex
-    for name, size, rows in packs:
-        made = database.execute("INSERT OR IGNORE INTO pack (name, size) VALUES (?, ?)", (name, size))  # fmt: skip
-        if made.rowcount:
-            ((number,),) = database.execute("SELECT id FROM pack WHERE name = ?", (name,))
-            values += [
-                (unhex(digest), shape, number, offset, length, full, compressed)
-                for shape, digest, offset, length, full, compressed in rows
-            ]
-            if len(values) > _TOGETHER:
-                _insert_rows(database, values)
-                values = []
-    _insert_rows(database, values)
-
-
-def _insert_rows(
-    database: sqlite3.Connection, values: list[tuple[bytes, int, int, int, int, int, bool]]
-) -> None:
-    values.sort()  # of many packs together: a tree that is filled in order is filled fast
-    database.executemany("INSERT OR REPLACE INTO blob VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    database.executemany(
+        "INSERT OR REPLACE INTO blob VALUES (?, ?, ?, ?, ?, ?, ?)",
+        sorted(
+            (unhex(digest), int(shape), number, offset, length, full, int(compressed))
+            for shape, digest, offset, length, full, compressed in rows
+        ),
+    )
 
 
 def _held(

@@ -231,7 +231,8 @@ class Ingest:
                     give_names(some, folder)
             if self._packs and not moves:
                 sync_folder(folder)  # who wrote a pack that was found may not have come this far
-            self._index.add_all([(found.name, found.size, found.rows) for found in finished])
+            for found in finished:
+                self._index.add(found.name, found.size, found.rows)
             for digest, parts in self._inside.items():
                 self._index.add_inside(digest, parts)
 

@@ -130,7 +130,7 @@ class PackWriter:
             self.path.unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        files.write_each(self._file, self._waiting)
+        files.write_all(self._file, b"".join(self._waiting))
         self._waiting, self._weight = [], 0
 
     def _close(self) -> None:
