@@ -101,11 +101,7 @@ def describe(project: Project, what: str, about: Mapping[str, str]) -> Pointer:
 def tag(project: Project, what: str, label: str, *, why: str = "", force: bool = False) -> Version:
     """Give a version a tag, in the ledger and, if this work tree has it, in the dataset's pointer."""
     at = checkout.target(project, what)
-    try:
-        version = datasets.resolve(project, f"{at.name}@{at.digest}")
-    except NotRecorded:  # a clone: the pointer knows it, the ledger not yet
-        checkout.record(project, at, why="named by its pointer")
-        version = datasets.resolve(project, f"{at.name}@{at.digest}")
+    version = checkout.on_record(project, at)
     datasets.tag(project, version, label, why=why, force=force)
     _note(project, at.name, label, version)
     return datasets.resolve(project, f"{at.name}@{at.digest}")

@@ -205,6 +205,16 @@ def settle(project: Project, pointer: Pointer, *, why: str) -> None:
     record(project, pointer, why=why)
 
 
+def on_record(project: Project, pointer: Pointer) -> Version:
+    """The version that a pointer names; one that the ledger does not know yet, as in a clone, it knows then."""
+    what = f"{pointer.name}@{pointer.digest}"
+    try:
+        return datasets.resolve(project, what)
+    except NotRecorded:
+        record(project, pointer, why="named by its pointer")
+        return datasets.resolve(project, what)
+
+
 def record(project: Project, pointer: Pointer, *, why: str) -> None:
     """Let the ledger know the version that a pointer names, as its dataset's latest."""
     ref = datasets.ref_of(pointer.name)

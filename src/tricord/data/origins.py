@@ -11,14 +11,15 @@ from urllib.parse import unquote, urlsplit
 from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError, Refused
-from tricord.data import buckets, download, elsewhere, pointers, worktree
-from tricord.data.checkout import checkout
+from tricord.data import buckets, download, elsewhere, ignoring, pointers, worktree
+from tricord.data.checkout import checkout, on_record
 from tricord.data.versions import add
-from tricord.project import datasets
+from tricord.project import datasets, workfiles
 from tricord.project.datasets import Version
 from tricord.project.project import Project
 from tricord.store.local import LocalStore
 from tricord.store.progress import Watch, quiet
+from tricord.store.state import State
 
 URL, BUCKET, PROJECT = "url", "bucket", "tricord"
 _GIT = re.compile(r"(git|ssh|git\+ssh)://|[\w.-]+@[\w.-]+:|https?://.*\.git/?$")
@@ -160,9 +161,7 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
         raise DataError(f"{pointer.name} was not brought from elsewhere", where=pointer.path, hint=f"tricord add {pointer.path}")  # fmt: skip
     asked = _from_root(project, origin)
     if origin.mark and _mark(project, asked) == origin.mark:
-        return Updated(
-            pointer.digest, datasets.resolve(project, f"{pointer.name}@{pointer.digest}"), origin
-        )
+        return Updated(pointer.digest, on_record(project, pointer), origin)
     place = project.root / pointer.path
     if place.exists() and worktree.compare(project, pointer):
         raise Refused(f"{pointer.name} was changed here since it was brought", where=pointer.path, hint=f"tricord add {pointer.path}, or tricord checkout --force {pointer.name}")  # fmt: skip
@@ -170,12 +169,14 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
         (scratch / "new").mkdir()
         out = scratch / "new" / place.name
         _, made = bring(asked, scratch, out, scratch, store=project.store, watch=watch)
-        store = project.store
-        digest = store.put_tree(out) if out.is_dir() else store.put_file(out, consume=True)
+        with State(scratch / workfiles.FILE) as state:  # of paths that are here for a moment
+            ignore = ignoring.rules(project.root, place)
+            stored = workfiles.store_path(project.store, state, out, ignore=ignore, watch=watch)
     made = replace(made, url=origin.url)
     meta: dict[str, JSON] = {"type": "pathlib.Path", "name": place.name, "source": pointer.path}
-    form = "tree" if store.is_tree(digest) else place.suffix.lstrip(".").lower() or "file"
-    artifact = Artifact(digest, Kind.DATASET, form, store.size(digest), meta)
+    form = "tree" if stored.is_tree else place.suffix.lstrip(".").lower() or "file"
+    digest = stored.digest
+    artifact = Artifact(digest, Kind.DATASET, form, stored.size, meta)
     version = datasets.record(project, pointer.name, artifact, why=why or f"new at {origin.url}")
     checkout(project, f"{pointer.name}@{digest}", watch=watch)
     here = pointers.by_name(project.root, pointer.name)

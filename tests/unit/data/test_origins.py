@@ -25,7 +25,7 @@ from tricord.core.errors import (
     RemoteRefused,
     RemoteUnreachable,
 )
-from tricord.data import download, elsewhere, origins, pointers
+from tricord.data import download, elsewhere, origins, pointers, worktree
 from tricord.data.origins import Origin, bring, bring_in, origin_of, update
 from tricord.data.versions import add
 from tricord.project import datasets
@@ -245,6 +245,33 @@ def test_an_origin_that_changed_brings_a_new_version(web: Web, project: Project)
     pointer = pointers.get(project.root, "flights")
     assert pointer.digest == done.version.digest
     assert pointer.origin["mark"] == done.origin.mark
+
+
+def test_in_a_clone_an_origin_without_anything_new_is_no_error(
+    web: Web, project: Project, tmp_path: Path
+) -> None:
+    web.files["/flights.csv"] = b"a\n1\n"
+    first = bring_in(project, origin_of(f"{web.url}/flights.csv"), project.root, None)
+    clone = Project.init(tmp_path / "clone")
+    (clone.root / "flights.csv.tricord").write_bytes((project.root / "flights.csv.tricord").read_bytes())  # fmt: skip
+    done = update(clone, "flights")
+    assert (done.before, done.version.digest) == (first.digest, first.digest)
+    assert datasets.resolve(clone, "flights@v1").digest == first.digest
+    clone.close()
+
+
+def test_what_is_ignored_is_not_in_a_new_version_of_an_origin(
+    other: Project, project: Project
+) -> None:
+    (project.root / ".tricordignore").write_text("*.tmp\n")
+    bring_in(project, origin_of(str(other.root), "images"), project.root, None)
+    (other.root / "data/images/x.tmp").write_bytes(b"1")
+    (other.root / "data/images/4.png").write_bytes(b"4")
+    add(other, other.root / "data/images")
+    done = update(project, "images")
+    assert done.version.number == 2
+    assert sorted(project.store.tree(done.version.digest)) == ["0.png", "1.png", "2.png", "4.png"]
+    assert not worktree.compare(project, pointers.get(project.root, "images"))
 
 
 def test_changes_made_here_are_not_overwritten_by_an_update(web: Web, project: Project) -> None:
