@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError, StoreError
@@ -18,7 +18,9 @@ from tricord.store.state import State, mark_of
 from tricord.store.tree import Entry
 from tricord.store.workspace import Found, Ignore, Scan
 
-_AN_ENTRY = cast("Callable[[tuple[str, Digest, int, bool]], Entry]", partial(tuple.__new__, Entry))
+_AN_ENTRY = cast(
+    "Callable[[tuple[str, Digest, int, bool]], Entry]", partial(tuple[Any, ...].__new__, Entry)
+)
 """An entry of its four values: as `Entry` makes it, without the call of a function that is not C."""
 FILE = "state.sqlite"
 """The state's name in the project's own folder."""

@@ -266,6 +266,24 @@ def test_a_file_that_changes_while_it_is_added_is_told(
     assert not list(pointers.files(project.root))
 
 
+def test_one_file_that_changes_while_it_is_added_is_told(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = project.root / "one.csv"
+    file.write_text("a,b\n")
+    real = Ingest.add_files
+
+    def changing(self: Ingest, paths: list[str], *rest: object, **named: object) -> object:
+        found = real(self, paths, *rest, **named)
+        file.write_text("edited, and longer than before\n")
+        return found
+
+    monkeypatch.setattr(Ingest, "add_files", changing)
+    with pytest.raises(DataError, match="changed while it was being added"):
+        add(project, file)
+    assert not project.ledger.refs()
+
+
 def test_a_name_is_made_of_the_paths(project: Project) -> None:
     for file, name in (("a b (1).csv", "a-b-1-"), (".hidden.csv", "hidden"), ("é.csv", "é")):
         (project.root / file).write_text("x")

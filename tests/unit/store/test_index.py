@@ -11,7 +11,7 @@ from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectMissing
 from tricord.store.index import Index
 from tricord.store.local import LocalStore
-from tricord.store.pack import Shape
+from tricord.store.pack import Row, Shape
 
 NOISE = os.urandom(2 << 20)
 
@@ -155,3 +155,23 @@ store.close()
 
 def test_a_forked_process_opens_its_own(tmp_path: Path):
     subprocess.run([sys.executable, "-c", FORKED, str(tmp_path / "store")], check=True)
+
+
+def test_many_are_found_in_the_packs_that_have_them(tmp_path: Path):
+    (tmp_path / "packs").mkdir()
+    index = Index(tmp_path)
+    names = [Digest(f"{number:064x}") for number in range(4000)]
+    packs = {"large": names[:1500], "other": names[1500:1600], "wide": names[1550:2700]}
+    packs["mostly others"] = [Digest(f"{number:064x}") for number in range(9000, 40000)] + names[
+        2700:2900
+    ]
+    for pack, some in packs.items():
+        rows = [Row(Shape.FILE, digest, 16 + at, 1, 1, False) for at, digest in enumerate(some)]
+        rows.append(Row(Shape.TREE, names[3000], 0, 1, 1, False))
+        index.add(pack, 1, rows)
+    for asked in (names, names[::-1], names[::7], names[1560:1563], []):
+        found = index.packs_of(asked, Shape.FILE)
+        assert set().union(*found.values()) == set(asked) & set(names[:2900])
+        assert all(some <= set(packs[pack]) for pack, some in found.items())
+    assert set(index.packs_of(names, Shape.TREE)) == set(packs)
+    index.close()
