@@ -3,6 +3,7 @@ docs/reference/remote-format.md."""
 
 import os
 import tempfile
+import threading
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,8 @@ LIMIT = 16 << 20
 _AS_IS = 4 << 20
 """Smaller packs of the store are put together, so that many of them are not a request each."""
 _TRIES = 3
+_CHECKING = threading.Lock()
+"""One pack is checked at a time, while others are on their way: the interpreter lets only one thread run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +320,8 @@ def _put_pack(
 def _checked(own: _Own) -> _Made:
     """A pack of the store with its directory, its blobs checked: nothing damaged leaves."""
     try:
-        directory = packs.check(own.path)
+        with _CHECKING:
+            directory = packs.check(own.path)
     except ObjectCorrupt as error:
         raise ObjectCorrupt(
             f"a pack is damaged in the store, and was not sent: {error.what}",
