@@ -9,21 +9,23 @@ half-way leaves only whole files, all of them saved, so that the same act again 
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError, ObjectMissing
-from tricord.data import seeing
+from tricord.data import ignoring, seeing
 from tricord.data.seeing import WHOLE, Seen, Sight
 from tricord.project.project import Project
 from tricord.store.index import Place
 from tricord.store.local import LocalStore
 from tricord.store.progress import Watch, quiet
-from tricord.store.state import Mark
+from tricord.store.state import Mark, mark_of
 from tricord.store.tree import Entry
 from tricord.store.workspace import Scan
 
@@ -100,7 +102,7 @@ def plan(
 
     `only` limits it to some of the files, and then nothing is removed. `saved_in` are the versions
     in which lost content could be found again, likeliest first. DataError where the place is behind a
-    symbolic link.
+    symbolic link, or something that is ignored is in the way.
     """
     check_place(project.root, place)
     sight = seeing.look(project, place, also=files, only=only, scanned=scanned)
@@ -115,7 +117,9 @@ def plan(
     replaced = [seen for entry, seen in write if seen and seen.digest != entry.digest]
     if there:
         _check_folders(place, (entry.path for entry, _ in write))
+    _check_ignored(project, place, [entry.path for entry, seen in write if seen is None], there)
     rebit = [seen for entry, seen in write if seen and seen.digest == entry.digest]
+    write += _through_links(place, chosen, there, [*gone, *(seen for _, seen in write if seen)])
     unsaved: set[Digest] = set()
     bits: list[str] = []
     if not force:
@@ -158,6 +162,59 @@ def _check_folders(place: Path, paths: Iterable[str]) -> None:
             check_place(place, folder)
 
 
+def _check_ignored(
+    project: Project, place: Path, new: Sequence[str], there: Mapping[str, Seen]
+) -> None:
+    """DataError if a file that nobody looks at, as it is ignored, is where a new one or its folder goes."""
+    if not place.is_dir() or ignoring.rules(project.root, place) is None:
+        return
+    needed = {each for path in new for each in (*_parents(path)[1:], path)}
+    for path in sorted(needed - there.keys()):
+        target = place / path
+        if target.is_symlink() or (target.exists() and not target.is_dir()):
+            raise _occupied(place, path)
+    for path in new:
+        for folder, _, names in os.walk(place / path):
+            inside = os.path.relpath(folder, place)
+            unseen = [name for name in names if f"{inside}/{name}" not in there]
+            if unseen:
+                raise _occupied(place, f"{inside}/{unseen[0]}")
+
+
+def _occupied(place: Path, path: str) -> DataError:
+    return DataError(
+        f"{path} is in the way, and stays, as it is ignored",
+        where=str(place),
+        hint="move it away, or take it out of .tricordignore",
+    )
+
+
+def _through_links(
+    place: Path,
+    chosen: Mapping[str, Entry],
+    there: Mapping[str, Seen],
+    touched: Sequence[Seen],
+) -> list[tuple[Entry, Seen | None]]:
+    """What is as wanted through a link to a file that goes or changes: it has to be written, too."""
+    shared = _shared(there)
+    moving = {seen.mark.inode for seen in touched} & shared
+    listed = {seen.path for seen in touched}
+    return [
+        (chosen[path], seen)
+        for path, seen in (there.items() if moving else ())
+        if seen.mark.inode in moving and path in chosen and path not in listed
+        if (place / path).is_symlink()
+    ]
+
+
+def _shared(there: Mapping[str, Seen]) -> set[int]:
+    """The inodes that several paths lead to, by symbolic or hard links."""
+    inodes = [seen.mark.inode for seen in there.values()]
+    if len(set(inodes)) == len(inodes):
+        return set()
+    return {inode for inode, number in Counter(inodes).items() if number > 1}
+
+
 def missing(store: LocalStore, plans: Iterable[Plan]) -> set[Digest]:
     """What the plans need and the store has not."""
     absent: set[Digest] = set()
@@ -176,11 +233,12 @@ def lay(project: Project, plan: Plan, *, link: str, watch: Watch = quiet) -> Lai
     with _writing(plan.place), _area(project, plan.place) as area:
         staged, made = _stage(project, plan, area, link, watch)
         marks: list[Mark | None] = [*made]
-        _remove(project, plan, done)
+        links = _links(plan)
+        _remove(project, plan, links, done)
         if _whole(plan) and _appear(area / "whole", plan.place):
             done.written = len(plan.write)
         else:
-            marks = _move(project, plan, staged, done)
+            marks = _move(project, plan, staged, links, done)
     _remember(project, plan, marks, done)
     return done
 
@@ -327,7 +385,38 @@ def _appear(built: Path, place: Path) -> bool:
     return True
 
 
-def _move(project: Project, plan: Plan, staged: Sequence[str], done: Laid) -> list[Mark | None]:
+def _links(plan: Plan) -> dict[str, Mark]:
+    """The links among what is to go, by path, as they are before anything does: what one leads to then
+    changes, or is gone, by what is done here."""
+    shared = _shared(plan.sight.files)
+    replaced = (seen for _, seen in plan.write if seen is not None)
+    found: dict[str, Mark] = {}
+    for seen in chain(plan.remove, replaced) if shared else ():
+        target = plan.place / seen.path
+        if seen.mark.inode in shared and seeing.mark_at(target) == seen.mark:
+            found[seen.path] = mark_of(target.lstat())
+    return found
+
+
+def _stands(target: Path, seen: Seen, links: Mapping[str, Mark]) -> bool:
+    """Whether a file is as it was seen: the last look before it is replaced or removed."""
+    if seen.path not in links:
+        return seeing.mark_at(target) == seen.mark
+    try:
+        now = mark_of(target.lstat())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    # another name of the same file went, which is a change of it, but not of what is in it
+    return now._replace(changed=0) == links[seen.path]._replace(changed=0)
+
+
+def _move(
+    project: Project,
+    plan: Plan,
+    staged: Sequence[str],
+    links: Mapping[str, Mark],
+    done: Laid,
+) -> list[Mark | None]:
     """Give each built file its place, unless something else came there; the marks that they then have."""
     marks: list[Mark | None] = []
     folders: dict[Path, bool] = {}
@@ -335,7 +424,7 @@ def _move(project: Project, plan: Plan, staged: Sequence[str], done: Laid) -> li
         target = plan.place / entry.path if entry.path else plan.place
         if target.parent not in folders:
             folders[target.parent] = _make_folder(project.root, target.parent)
-        if not folders[target.parent] or not _as_seen(target, seen):
+        if not folders[target.parent] or not _as_seen(target, seen, links):
             done.edited.append(entry.path or plan.place.name)
             marks.append(None)
             continue
@@ -350,10 +439,10 @@ def _move(project: Project, plan: Plan, staged: Sequence[str], done: Laid) -> li
     return marks
 
 
-def _as_seen(target: Path, seen: Seen | None) -> bool:
-    """Whether a place is as it was when the plan was made: the last look before it is replaced."""
+def _as_seen(target: Path, seen: Seen | None, links: Mapping[str, Mark]) -> bool:
+    """Whether a place is as it was when the plan was made."""
     if seen is not None:
-        return seeing.mark_at(target) == seen.mark
+        return _stands(target, seen, links)
     if target.is_dir() and not target.is_symlink():
         _prune(target, target)
     return not os.path.lexists(target)
@@ -370,13 +459,13 @@ def _make_folder(root: Path, folder: Path) -> bool:
     return True
 
 
-def _remove(project: Project, plan: Plan, done: Laid) -> None:
+def _remove(project: Project, plan: Plan, links: Mapping[str, Mark], done: Laid) -> None:
     folders: set[Path] = set()
     for seen in plan.remove:
         target = plan.place / seen.path if seen.path else plan.place
         if target.parent not in folders:
             check_place(project.root, target.parent)
-        if seeing.mark_at(target) != seen.mark:
+        if not _stands(target, seen, links):
             done.edited.append(seen.path or plan.place.name)
             continue
         target.unlink()
