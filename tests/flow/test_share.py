@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +115,120 @@ def test_a_project_of_any_name(
     assert (bea.root / "abflüge.csv").read_text() == "flight,delay\nUA1,3\n"
     assert [row["version"] for row in bea.says("log", "abflüge")] == [1]
     assert bea.says("push")["new"] == []
+
+
+def clone(ann: Person, capsys: pytest.CaptureFixture[str], name: str) -> Person:
+    other = Person(ann.root.parent / name, capsys)
+    ann.git("clone", "-q", str(ann.root), str(other.root))
+    return other
+
+
+def test_a_push_names_what_is_new_and_a_clone_looks_at_no_path_of_another_machine(
+    ann: Person, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside.csv"
+    outside.write_text("a\n1\n")
+    ann.says("add", str(outside))
+    ann.says("add", str(ann.root / "data" / "flights"))
+    assert {item["name"] for item in ann.says("push")["new"]} == {"flights", "outside"}
+    (ann.root / "data" / "flights" / "2013-02.csv").write_text("flight,delay\nUA1,99\n")
+    ann.says("add", str(ann.root / "data" / "flights"))
+    assert [item["name"] for item in ann.says("push")["new"]] == ["flights"]
+    ann.git("add", "-A")
+    ann.git("commit", "-qm", "data")
+
+    bea = clone(ann, capsys, "bea")
+    bea.says("pull")
+    outside.write_text("something else\n")
+    states = {each["name"]: each["state"] for each in bea.says("status")["datasets"]}
+    assert states == {"flights": "unchanged", "outside": "elsewhere"}
+    states = {each["name"]: each["state"] for each in ann.says("status")["datasets"]}
+    assert states == {"flights": "unchanged", "outside": "changed"}
+
+
+def test_waste_is_collected_at_a_remote(ann: Person, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        (ann.root / "data" / "flights" / "2013-02.csv").write_text(f"flight,delay\nUA1,{number}\n" * 5000)  # fmt: skip
+        ann.says("add", str(ann.root / "data" / "flights"))
+        ann.says("push")
+    ann.git("add", "-A")
+    ann.git("commit", "-qm", "the third")
+    there = ("gc", "--remote", "team", "--keep-versions", "1", "--older", "0")
+    assert ann.says("gc", "--remote", "team", "--delete")["freed"] == 0
+    shown = ann.says(*there)
+    assert shown["freed"] == 0
+    # what lies in packs with what is needed goes as well, and is not in the forecast
+    assert ann.says(*there, "--delete")["freed"] >= shown["would_free"] > 0
+    assert ann.says(*there, "--delete")["freed"] == 0
+    assert main(["--project", str(ann.root), *there, "--delete"]) == 0
+    assert "nothing to delete" in capsys.readouterr().out
+    assert main(["--project", str(ann.root), "gc", "--delete"]) == 0
+    assert "nothing to delete" in capsys.readouterr().out
+
+    bea = clone(ann, capsys, "bea")
+    assert bea.says("pull")["files"] == 3
+    assert (bea.root / "data" / "flights" / "2013-02.csv").read_text().endswith("UA1,2\n")
+    assert bea.says("verify")["problems"] == []
+    assert "error" in bea.says("pull", "flights@v1", code=1)
+
+
+def test_what_is_damaged_here_is_brought_from_a_remote(
+    ann: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ann.says("add", str(ann.root / "data" / "flights"))
+    ann.says("push")
+    for path in (ann.root / "data" / "flights").iterdir():
+        path.unlink()
+    for pack in (ann.root / ".tricord" / "store" / "packs").iterdir():
+        pack.chmod(0o644)
+        data = bytearray(pack.read_bytes())
+        data[len(data) // 3] ^= 0xFF
+        pack.write_bytes(data)
+    assert ann.says("verify", code=1)["problems"]
+    mended = ann.says("verify", "--repair", "--from", "team")
+    assert mended["problems"] == []
+    assert mended["repair"]["restored"]
+    assert mended["repair"]["lost"] == []
+    assert ann.says("checkout", "flights")[0]["written"] == 3
+    assert ann.says("verify")["problems"] == []
+    assert main(["--project", str(ann.root), "verify", "--from", "nowhere", "--repair"]) == 1
+    assert "no remote 'nowhere'" in capsys.readouterr().err
+
+
+def test_two_processes_push_at_the_same_instant(
+    ann: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flights = Path("data") / "flights"
+    ann.says("add", str(ann.root / flights))
+    ann.git("add", "-A")
+    ann.git("commit", "-qm", "first")
+    bea = clone(ann, capsys, "bea")
+    ann.says("push")
+    bea.says("pull")
+    for person, text in ((ann, "ann"), (bea, "bea")):
+        (person.root / flights / f"{text}.csv").write_text(f"flight,delay\n{text},1\n" * 1000)
+        person.says("add", str(person.root / flights))
+        (person.root / f"{text}.csv").write_text(f"{text}\n")
+        person.says("add", str(person.root / f"{text}.csv"))
+    pushing = [
+        subprocess.Popen(
+            [sys.executable, "-m", "tricord", "push", "--project", str(person.root)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )
+        for person in (ann, bea)
+    ]  # fmt: skip
+    told = [process.communicate(timeout=300)[0] for process in pushing]
+    assert [process.returncode for process in pushing] == [0, 0], told
+    bea.git("add", "-A")
+    bea.git("commit", "-qm", "second")
+
+    cee = clone(bea, capsys, "cee")
+    cee.says("pull")
+    cee.says("fetch", "--all")
+    assert cee.says("verify")["problems"] == []
+    assert len(cee.says("log", "flights")) == 3
+    for name, digest in (("ann", ann), ("bea", bea)):
+        version = digest.says("log", "flights")[0]["digest"]
+        shown = cee.says("data", "show", f"flights@{version}")["contents"]
+        assert f"{name}.csv" in [each["path"] for each in shown]
+        assert len(cee.says("log", name)) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 from tricord.core.artifact import Digest
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError, ObjectMissing
+from tricord.core.event import EventType
 from tricord.core.pointer import Pointer
 from tricord.core.ref import Move, parse_ref
 from tricord.data import pointers, worktree
@@ -212,6 +213,13 @@ def _recorded(project: Project, name: str, digest: Digest, tags: Mapping[str, Di
     moves = project.ledger.moves(ref)
     source = artifact.meta.get("source")
     place = project.root / source if isinstance(source, str) else None
+    if (
+        moves
+        and isinstance(source, str)
+        and Path(source).is_absolute()
+        and _learned(project, moves[-1])
+    ):
+        place = None  # a path of another machine, whatever lies there on this one
     changes = None
     if place is not None and place.exists():
         try:
@@ -235,6 +243,12 @@ def _recorded(project: Project, name: str, digest: Digest, tags: Mapping[str, Di
         changes=changes,
         next=f"tricord add {source}" if changes else None,
     )
+
+
+def _learned(project: Project, move: Move) -> bool:
+    """Whether a move was made on another machine, and came with a fetch."""
+    found = project.ledger.events(after=move.seq - 1, types=(EventType.REF_MOVED,), limit=1)
+    return any(event.seq == move.seq and "made" in event.body for event in found)
 
 
 def _numbers(moves: Sequence[Move]) -> dict[Digest, int]:

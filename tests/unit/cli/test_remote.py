@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from tricord.cli.main import main
+from tricord.core.artifact import Digest
+from tricord.core.pointer import Pointer
+from tricord.project import pointers
 from tricord.project.project import Project
 from tricord.store.remote.memory import Memory
 
@@ -28,6 +31,25 @@ def test_add_list_default_remove(capsys: pytest.CaptureFixture[str], project: Pr
     assert [own["default"] for own in said(capsys, project, "list")] == [False, True]
     said(capsys, project, "remove", "disk")
     assert [own["name"] for own in said(capsys, project, "list")] == ["cloud"]
+
+
+def test_removing_one_in_use_says_what_push_uses_then(
+    capsys: pytest.CaptureFixture[str], project: Project
+) -> None:
+    for name in ("cloud", "disk", "third"):
+        said(capsys, project, "add", name, f"../{name}")
+    said(capsys, project, "default", "disk")
+    at = ["--project", str(project.root)]
+    assert main(["remote", "remove", "disk", *at]) == 0
+    assert "tricord remote default cloud" in capsys.readouterr().out
+    said(capsys, project, "default", "cloud")
+    assert main(["remote", "remove", "cloud", *at]) == 0
+    assert "push, pull and fetch use third now" in capsys.readouterr().out
+    pointers.write(project.root, Pointer("flights", "flights", Digest("ab" * 32), "tree", 1, 1))
+    assert main(["remote", "remove", "third", *at]) == 0
+    told = capsys.readouterr().out
+    assert "tricord remote add NAME URL" in told
+    assert "the content of flights is not in the store here" in told
 
 
 def test_check_asks_the_remote(capsys: pytest.CaptureFixture[str], project: Project) -> None:

@@ -107,9 +107,9 @@ def _draw_remote(on: Any, data: dict[str, Any]) -> None:
     on.print(f"{escape(data['remote'])} holds {size(data['needed'])} that is needed")
     if data["waste"]:
         on.print(f"needed by nobody, and not for long enough: {size(data['waste'])}")
-    if data["deleted"]:
+    if data["freed"]:
         on.print(f"[green]✓[/] freed {size(data['freed'])}")
-    elif data["would_free"]:
+    elif data["would_free"] and not data["deleted"]:
         on.print(f"[bold]{size(data['would_free'])} nobody needs[/]")
         on.print(f"  next: tricord gc --remote {escape(data['remote'])} --delete")
     else:
@@ -143,9 +143,9 @@ def _draw(on: Any, data: dict[str, Any], days: float) -> None:
         on.print(f"needed by nobody, but younger than {days:g} days: {size(data['young'])}")
     if data["left"]:
         on.print(f"scattered waste, not worth the work yet: {size(data['left'])}")
-    if data["deleted"]:
-        on.print(f"[green]✓[/] freed {size(max(data['freed'], 0))}")
-    elif waste["bytes"]:
+    if data["freed"] > 0:
+        on.print(f"[green]✓[/] freed {size(data['freed'])}")
+    elif waste["bytes"] and not data["deleted"]:
         on.print(f"[bold]{count(waste['items'], 'item')}, {size(waste['bytes'])}, nobody needs[/]")
         on.print("  next: tricord gc --delete")
     else:

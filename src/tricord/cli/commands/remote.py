@@ -6,6 +6,7 @@ from typing import Any
 from tricord.cli.answer import Answer, table
 from tricord.core.config import REMOTE_KEYS, REMOTE_NAME
 from tricord.core.errors import ConfigError
+from tricord.project import pointers
 from tricord.project.project import Project
 from tricord.project.remotes import add, default_of, make_default, remove
 from tricord.store.remote.opening import open_backend
@@ -68,11 +69,27 @@ def _add(project: Project, arguments: Namespace) -> Answer:
 
 def _remove(project: Project, arguments: Namespace) -> Answer:
     name = _name(arguments, "tricord remote list")
+    was_default = default_of(project.config) == name
     file = remove(project.root, name)
-    return Answer(
-        {"removed": name, "file": str(file)},
-        lambda on: on.print(f"remote {name} is forgotten; what it holds stays there"),
-    )
+    others = sorted(project.config.remotes.keys() - {name})
+    known, _ = pointers.read_all(project.root)
+    lacking = project.store.missing({each.digest for each in known.values()})
+    absent = [each.name for each in known.values() if each.digest in lacking]
+
+    def draw(on: Any) -> None:
+        on.print(f"remote {name} is forgotten; what it holds stays there", markup=False)
+        if was_default and len(others) == 1:
+            on.print(f"push, pull and fetch use {others[0]} now", markup=False)
+        elif was_default:
+            first = f"tricord remote default {others[0]}" if others else "tricord remote add NAME URL"  # fmt: skip
+            on.print(f"push, pull and fetch have no remote now\n  next: {first}", markup=False)
+        if absent:
+            on.print(
+                f"the content of {', '.join(absent)} is not in the store here: only a remote has it",
+                markup=False, soft_wrap=True,
+            )  # fmt: skip
+
+    return Answer({"removed": name, "file": str(file), "others": others, "absent": absent}, draw)
 
 
 def _default(project: Project, arguments: Namespace) -> Answer:

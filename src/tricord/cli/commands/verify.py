@@ -25,6 +25,9 @@ def run(arguments: Namespace) -> Answer:
     project = Project.open(arguments.project)
     remote: str | None = arguments.remote
 
+    if remote:
+        transfer.open_remote(project, remote)  # a name that is none is told before all is read
+
     def fetch(digests: set[Digest]) -> None:
         transfer.fetch_objects(project, digests, remote)
 
