@@ -24,9 +24,9 @@ from tricord.store.faults import in_store
 from tricord.store.pack import Row, Shape
 from tricord.store.writing import place_of
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = f"""
-CREATE TABLE pack (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL);
+CREATE TABLE pack (id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, size INTEGER NOT NULL);
 CREATE TABLE blob (digest BLOB NOT NULL, shape INTEGER NOT NULL, pack INTEGER NOT NULL, offset INTEGER NOT NULL,
     length INTEGER NOT NULL, size INTEGER NOT NULL, compressed INTEGER NOT NULL,
     PRIMARY KEY (digest, shape, pack)) WITHOUT ROWID;
@@ -34,6 +34,11 @@ CREATE INDEX blob_by_pack ON blob (pack);
 CREATE TABLE inside (chunk BLOB PRIMARY KEY, object BLOB NOT NULL, offset INTEGER NOT NULL) WITHOUT ROWID;
 PRAGMA user_version = {_VERSION};
 """
+_REFUSED = {
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOMEM,
+}  # fmt: skip
+"""What says nothing against the file itself: it may be somebody else's."""
 _FEW, _MANY = 16, 500
 """Digests in one query: below SQLite's limit of variables in every release."""
 _TICK, _COARSE = 20_000_000, 2_000_000_000
@@ -180,9 +185,9 @@ class Index:
         """
         with self._lock:
             present, stamp = time.time_ns(), self._stamp()
+            known = self.packs()  # first: a pack that comes meanwhile has its name before its rows
             with in_store(self._packs):
                 listed = self._listed()
-            known = self.packs()
             gone = known.keys() - listed.keys()
             read: list[tuple[str, int, list[Row]]] = []
             for name in sorted(listed.keys() - known.keys()):
@@ -273,9 +278,13 @@ class Index:
             except sqlite3.Error as error:
                 _raise_if_busy(error, self._path)
                 self.close()
+                code = getattr(error, "sqlite_errorcode", 0)
+                moved = code == sqlite3.SQLITE_READONLY_DBMOVED
+                self._in_memory |= code & 0xFF in _REFUSED and not moved
             if not self._in_memory:
                 try:
-                    self._discard()
+                    if not moved:
+                        self._discard()
                     return work(self._open())
                 except (sqlite3.Error, OSError) as error:
                     _raise_if_busy(error, self._path)
@@ -289,6 +298,8 @@ class Index:
             self._process = os.getpid()
         if self._database is None:
             with _one_at_a_time(self._path.parent):
+                if not self._in_memory:
+                    _make_shared(self._path)
                 self._database = _connected(":memory:" if self._in_memory else str(self._path))
             self.refresh()
         return self._database
@@ -310,12 +321,21 @@ def _one_at_a_time(root: Path) -> Generator[None]:
         os.close(folder)
 
 
+def _make_shared(path: Path) -> None:
+    """Let whoever may write to the store's folder write to the index too. SQLite gives its other files the same mode."""
+    with suppress(OSError):  # another user's, or it cannot be: SQLite says what is the matter
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        mode = path.parent.stat().st_mode & 0o666
+        if path.stat().st_mode & 0o777 != mode:
+            path.chmod(mode)
+
+
 def _connected(path: str) -> sqlite3.Connection:
     database = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
     try:
-        # it can be made again from the packs, so it need not be durable itself
-        database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA journal_mode = WAL")
+        # it can be made again from the packs, so the last of it may be lost, but not parts in between
+        database.execute("PRAGMA synchronous = NORMAL")
         database.execute("PRAGMA temp_store = MEMORY")
         version = database.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:

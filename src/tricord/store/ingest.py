@@ -3,8 +3,9 @@
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _BATCH = 1000
 """Files that are looked up together."""
 _BATCH_BYTES = 8 << 20
+_NOTHING: frozenset[Digest] = frozenset()
 
 
 class Ingest:
@@ -55,8 +57,9 @@ class Ingest:
         self._held: dict[Shape, set[Digest]] = {shape: set() for shape in Shape}
         self._plain: dict[Digest, Path | None] = {}
         self._inside: dict[Digest, list[tuple[Digest, int]]] = {}
-        self._whole: dict[Digest, bool] = {}
-        self._packs: dict[str, bool] = {}
+        self._whole: dict[Digest, set[tuple[Digest, int]]] = {}
+        self._packs: dict[str, Mapping[Shape, set[Digest]]] = {}
+        self._mended: set[str] = set()
         self._prefixes: set[str] | None = None
         self._writer: pack.PackWriter | None = None
         self._lists: list[tuple[Shape, Digest, bytes]] = []
@@ -375,31 +378,59 @@ class Ingest:
         asked = set(names)
         while wanted := asked - held:
             packs = self._index.packs_of(wanted, shape)
-            gone = {name for name in packs if not self._touched(name)}
-            held.update(*(some for name, some in packs.items() if name not in gone))
-            if not gone:
+            wrong: set[str] = set()
+            for name, some in packs.items():
+                listed = self._listed(name).get(shape, _NOTHING)
+                if listed.issuperset(some):
+                    held |= some
+                else:
+                    held |= some & listed
+                    wrong.add(name)
+            if not self._index_mended(wrong):
                 break
-            self._index.drop(gone)
         return asked & held
 
-    def _touched(self, name: str) -> bool:
+    def _listed(self, name: str) -> Mapping[Shape, set[Digest]]:
+        """What a pack says itself that it holds: the index may be wrong, and bytes that are not kept are lost.
+        Nothing where it is gone, damaged, or may not be touched: then it is not counted on."""
         if name not in self._packs:
-            size = self._index.pack_size(name)
-            self._packs[name] = size is not None and touch(pack_of(self._root, name), size)
+            path = pack_of(self._root, name)
+            try:
+                os.utime(path)
+                self._packs[name] = pack.listed(path)
+            except (FileNotFoundError, PermissionError, ObjectCorrupt):
+                self._packs[name] = {}
         return self._packs[name]
+
+    def _index_mended(self, wrong: set[str]) -> bool:
+        """Let the index forget packs that are gone, and read those anew about which it was wrong; False for none.
+        Of a damaged pack, and of one of other people's, it keeps what it has."""
+        gone = {name for name in wrong if not pack_of(self._root, name).exists()}
+        anew = {name for name in wrong - gone - self._mended if self._packs[name]}
+        self._mended |= anew
+        self._index.drop(gone | anew)
+        if anew:
+            self._index.refresh()
+        return bool(gone or anew)
 
     def _known_chunks(self, names: Sequence[Digest]) -> set[Digest]:
         """Chunks that a pack or a plain object holds."""
         known = self._known(Shape.FILE, names)
         rest = [name for name in dict.fromkeys(names) if name not in known]
-        for chunk, (held, _) in self._index.inside(rest).items() if rest else ():
+        for chunk, (held, start) in self._index.inside(rest).items() if rest else ():
             if held not in self._whole:
-                parts = self._reader.parts(held)
-                size = sum(part.size for part in parts) if parts else -1
-                self._whole[held] = self._plain_there(held, size)
-            if self._whole[held]:
+                self._whole[held] = self._parts_of_plain(held)
+            if (chunk, start) in self._whole[held]:
                 known.add(chunk)
         return known
+
+    def _parts_of_plain(self, digest: Digest) -> set[tuple[Digest, int]]:
+        """The chunks of a plain object with their offsets in it, by its recipe; nothing where it is gone."""
+        parts = self._reader.parts(digest) or []
+        starts = [0, *accumulate(part.size for part in parts)]
+        if not parts or not self._plain_there(digest, starts[-1]):
+            return set()
+        return {(part.digest, start) for part, start in zip(parts, starts, strict=False)}
 
     def _plain_there(self, digest: Digest, size: int) -> bool:
         """True if a plain object of that size is in the store or this ingest."""

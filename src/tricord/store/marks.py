@@ -103,7 +103,9 @@ class Marks:
                 packed = self._index.find_many(some, Shape.FILE)
                 rest = [chunk for chunk in some if chunk not in packed]
                 inside = self._index.inside(rest)
-                self.held.update(held for held, _ in inside.values())
+                held = {held for held, _ in inside.values()}
+                self.held |= held
+                self._keys.update(map(key, held))  # their recipes say where the chunks lie
                 self.lost += sum(
                     chunk not in inside and not place_of(self.root / "objects", chunk).exists()
                     for chunk in rest

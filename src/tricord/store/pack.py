@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from blake3 import blake3
 
@@ -165,6 +165,22 @@ def read_directory(path: Path, *, most: int | None = None) -> list[Row]:
     directory is not what it was; OSError as the file system has it."""
     with path.open("rb", buffering=0) as file:
         return _rows(_directory(file.fileno(), path, most), path)
+
+
+def listed(path: Path) -> dict[Shape, set[Digest]]:
+    """The digests in a pack's directory, by shape: several times as fast as its rows. Errors as `read_directory`."""
+    with path.open("rb", buffering=0) as file:
+        directory = _directory(file.fileno(), path, None)
+    names, width = directory.hex(), 2 * ROW.size
+    ends = range(width, len(names) + 1, width)
+    shapes = directory[:: ROW.size]
+    if not any(shapes):  # all are files or chunks
+        return {Shape.FILE: cast("set[Digest]", {names[end - 64 : end] for end in ends})}
+    found: dict[Shape, set[Digest]] = {shape: set() for shape in Shape}
+    for shape, end in zip(shapes, ends, strict=True):
+        if shape in SHAPES:
+            found[SHAPES[shape]].add(Digest(names[end - 64 : end]))
+    return found
 
 
 def check(path: Path) -> bytes:

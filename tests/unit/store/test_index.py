@@ -1,14 +1,19 @@
 """The index is derived: whatever happens to it, the store answers."""
 
 import os
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tricord.core.artifact import Digest
 from tricord.core.errors import ObjectMissing
+from tricord.store.chunks import cut
+from tricord.store.digest import of_bytes
 from tricord.store.index import Index
 from tricord.store.local import LocalStore
 from tricord.store.pack import Row, Shape
@@ -70,8 +75,6 @@ def test_it_may_go_while_the_store_is_open(store: LocalStore, filled: dict[Diges
 
 
 def test_rows_that_are_wrong_are_found_out(store: LocalStore, filled: dict[Digest, bytes]):
-    import sqlite3
-
     store.close()
     database = sqlite3.connect(store.root / "index.sqlite")
     with database:
@@ -175,3 +178,75 @@ def test_many_are_found_in_the_packs_that_have_them(tmp_path: Path):
         assert all(some <= set(packs[pack]) for pack, some in found.items())
     assert set(index.packs_of(names, Shape.TREE)) == set(packs)
     index.close()
+
+
+def test_a_pack_that_comes_during_a_look_at_the_folder_stays_in_the_index(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+):
+    other = LocalStore(store.root)
+    asked = store.index.packs
+    added: list[Digest] = []
+
+    def packs() -> Mapping[str, int]:
+        if not added:
+            added.append(Digest(""))
+            added[0] = other.put_bytes(b"comes in between")
+        return asked()
+
+    monkeypatch.setattr(store.index, "packs", packs)
+    store.index.refresh()
+    assert store.index.packs_of(added, Shape.FILE)
+    other.close()
+
+
+def test_whoever_may_write_to_the_store_may_write_to_the_index(tmp_path: Path):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o770)
+    store = LocalStore(tmp_path / "shared")
+    store.put_bytes(b"one")
+    assert {path.stat().st_mode & 0o777 for path in index_files(store)} == {0o660}
+    store.close()
+
+
+def test_an_index_that_is_refused_is_nobodys_to_throw_away(
+    store: LocalStore, filled: dict[Digest, bytes], monkeypatch: pytest.MonkeyPatch
+):
+    connect = sqlite3.connect
+
+    def refused(path: str, **options: Any) -> sqlite3.Connection:
+        if path == ":memory:":
+            return connect(path, **options)
+        return connect(f"file:{path}?mode=ro", uri=True, **options)
+
+    store.close()
+    before = (store.root / "index.sqlite").stat().st_ino
+    monkeypatch.setattr(sqlite3, "connect", refused)
+    again = LocalStore(store.root)
+    again.put_bytes(b"added")
+    assert {digest: again.read(digest) for digest in filled} == filled
+    again.close()
+    assert (store.root / "index.sqlite").stat().st_ino == before
+
+
+def test_a_put_believes_a_pack_and_not_the_index(store: LocalStore, filled: dict[Digest, bytes]):
+    """Bytes that are not kept because the index says that they are there would be lost."""
+    data, large = b"nowhere" * 9, os.urandom(2 << 20)
+    digest = of_bytes(data)
+    chunk = of_bytes(next(iter(cut([large]))))
+    store.close()
+    database = sqlite3.connect(store.root / "index.sqlite")
+    with database:
+        database.execute(
+            "INSERT INTO blob SELECT ?, shape, pack, offset, length, size, compressed FROM blob WHERE shape = 0 LIMIT 1",
+            (bytes.fromhex(digest),),
+        )
+        database.execute(
+            "INSERT INTO inside SELECT ?, object, offset FROM inside LIMIT 1",
+            (bytes.fromhex(chunk),),
+        )
+    database.close()
+    assert store.put_bytes(data) == digest
+    assert store.read(digest) == data
+    assert store.read(store.put_bytes(large)) == large
+    store.close()
+    answers(store.root, filled | {digest: data})
