@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tricord.core.errors import DataError
-from tricord.core.files import replace_text
+from tricord.core.files import replace_bytes
 from tricord.store.workspace import Ignore
 
 FILE = ".tricordignore"
@@ -52,51 +52,55 @@ def hide(root: Path, path: str) -> bool:
     """Let Git ignore the data at `path` (relative to the project's root): a line of the `.gitignore`
     beside it. False where the line is there already."""
     file, line = _git_line(root, path)
-    text = _text(file)
-    if line in text.splitlines():
+    data = _bytes(file)
+    if any(each.rstrip(b"\r") == line for each in data.split(b"\n")):
         return False
-    replace_text(file, text + ("\n" if text and not text.endswith("\n") else "") + line + "\n")
+    end = b"\r\n" if b"\r\n" in data else b"\n"
+    between = end if data and not data.endswith(b"\n") else b""
+    replace_bytes(file, data + between + line + end)
     return True
 
 
 def unhide(root: Path, path: str) -> bool:
     """Take that line away, and the file with it where nothing else is in it. False where there is none."""
     file, line = _git_line(root, path)
-    lines = _text(file).splitlines(keepends=True)
-    rest = [each for each in lines if each.rstrip("\n") != line]
+    lines = _bytes(file).split(b"\n")
+    rest = [each for each in lines if each.rstrip(b"\r") != line]
     if len(rest) == len(lines):
         return False
-    if "".join(rest).strip():
-        replace_text(file, "".join(rest))
+    if b"".join(rest).strip():
+        replace_bytes(file, b"\n".join(rest))
     else:
         file.unlink()
     return True
 
 
-def _git_line(root: Path, path: str) -> tuple[Path, str]:
+def _git_line(root: Path, path: str) -> tuple[Path, bytes]:
     """
     >>> _git_line(Path("/p"), "data/[1] flights ")[1]
-    '/\\\\[1\\\\] flights\\\\ '
+    b'/\\\\[1\\\\] flights\\\\ '
     """
     place = root / path
     name = re.sub(r"([\\*?\[\]])", r"\\\1", place.name).replace("\n", "?").replace("\r", "?")
     stripped = name.rstrip(" ")
-    return place.parent / GIT_FILE, "/" + stripped + "\\ " * (len(name) - len(stripped))
+    line = "/" + stripped + "\\ " * (len(name) - len(stripped))
+    return place.parent / GIT_FILE, line.encode("utf-8", "surrogateescape")
 
 
-def _text(file: Path) -> str:
+def _bytes(file: Path) -> bytes:
+    """What is in a file that others write too, in whatever encoding; nothing where there is none."""
     try:
-        return file.read_text(encoding="utf-8", errors="surrogateescape")
+        return file.read_bytes()
     except FileNotFoundError:
-        return ""
+        return b""
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", where=str(file)) from error
 
 
 def _read(file: Path) -> list[_Rule]:
     made: list[_Rule] = []
-    for line in _text(file).splitlines():
-        pattern = line.rstrip()
+    for line in _bytes(file).split(b"\n"):
+        pattern = line.decode("utf-8", "surrogateescape").rstrip()
         if not pattern or pattern.startswith("#"):
             continue
         keeps = pattern.startswith("!")

@@ -136,6 +136,13 @@ def test_only_the_tips_of_branches(dvc: Project) -> None:
     assert not report.missing
 
 
+def test_a_commit_may_say_anything_in_its_first_line(dvc: Project) -> None:
+    who = ("-c", "user.name=A\u2028da", "-c", "user.email=ada@example.org")
+    words = ("commit", "-q", "--allow-empty", "-m", "one\u2028two\x85three\x0cfour")
+    subprocess.run(["git", "-C", str(dvc.root), *who, *words], check=True)
+    assert numbers(take_over(dvc, dvc.root, branches=True))["flights"] == 2
+
+
 def test_an_object_that_is_not_what_its_name_says_is_not_taken(dvc: Project) -> None:
     md5 = hashlib.md5((dvc.root / "data/flights.csv").read_bytes()).hexdigest()
     (place,) = (path for path in cached(dvc) if path.parent.name + path.name == md5)

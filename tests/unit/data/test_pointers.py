@@ -67,6 +67,26 @@ def test_p2_one_line_hides_the_data_from_git(tmp_path: Path, name: str, git) -> 
     assert (tmp_path / ".gitignore").read_text() == "*.tmp\n"
 
 
+@pytest.mark.parametrize(
+    ("before", "name", "between"),
+    [
+        (b"# Gr\xfc\xdfe\n*.tmp\n", "flights", b"/flights\n"),
+        (b"*.tmp\r\n*.log\r\n", "flights", b"/flights\r\n"),
+        (b"*.tmp\n", "a\u2028b\x85c\x0cd", "/a\u2028b\x85c\x0cd\n".encode()),
+    ],
+)
+def test_p2_what_else_is_in_the_file_stays_byte_by_byte(
+    tmp_path: Path, before: bytes, name: str, between: bytes
+) -> None:
+    file = tmp_path / ".gitignore"
+    file.write_bytes(before)
+    assert ignoring.hide(tmp_path, name)
+    assert file.read_bytes() == before + between
+    assert not ignoring.hide(tmp_path, name)
+    assert ignoring.unhide(tmp_path, name)
+    assert file.read_bytes() == before
+
+
 def test_p2_the_last_line_goes_with_its_file(tmp_path: Path) -> None:
     ignoring.hide(tmp_path, "flights")
     ignoring.unhide(tmp_path, "flights")

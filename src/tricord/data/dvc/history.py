@@ -98,7 +98,7 @@ def _every_change(root: Path) -> Iterator[tuple[Commit, str, str]]:
 def _tips(root: Path) -> Iterator[tuple[Commit, str, str]]:
     form = "%(objectname)%00%(committerdate:unix)%00%(authorname)%00%(subject)"
     lines = _git(root, "for-each-ref", "--sort=committerdate", f"--format={form}", "refs/heads", "refs/remotes")  # fmt: skip
-    for line in dict.fromkeys(lines.decode("utf-8", "replace").splitlines()):
+    for line in dict.fromkeys(filter(None, lines.decode("utf-8", "replace").split("\n"))):
         tip, when, author, subject = line.split("\0")
         commit = Commit(tip, int(when), author, subject)
         listed = _git(root, "ls-tree", "-r", "-z", tip).decode("utf-8", "surrogateescape")
