@@ -124,15 +124,25 @@ def remember(
 
 
 def _each(state: State, place: Path, paths: Iterable[str], moment: int) -> dict[str, Seen]:
-    seen: dict[str, Seen] = {}
+    """Some of the files, folder by folder: what is kept of one is read and written once."""
+    folders: dict[str, list[Found]] = defaultdict(list)
     for path in paths:
         where = place / path if path else place
         mark = mark_at(where)
-        if mark is None or not stat.S_ISREG(where.stat().st_mode):
-            continue
-        digest = state.get(str(where), mark)
-        if digest is None:
-            digest = workspace.read_digest(Found(path, str(where), mark))
-            state.put(str(where), mark, digest, seen=moment)
-        seen[path] = Seen(path, digest, mark)
+        if mark is not None and stat.S_ISREG(where.stat().st_mode):
+            folders[str(where.parent)].append(Found(path, str(where), mark))
+    seen: dict[str, Seen] = {}
+    read: dict[str, dict[str, tuple[Mark, Digest]]] = defaultdict(dict)
+    for folder, files in folders.items():
+        kept = state.folder(folder)
+        known = kept.files() if kept else {}
+        for found in files:
+            name = Path(found.absolute).name
+            mark, digest = known.get(name, (None, None))
+            if digest is None or mark != found.mark:
+                digest = workspace.read_digest(found)
+                read[folder][name] = (found.mark, digest)
+            seen[found.path] = Seen(found.path, digest, found.mark)
+    if read:
+        state.record(read, seen=moment, whole=False)
     return seen
