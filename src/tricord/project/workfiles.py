@@ -57,10 +57,11 @@ def store_path(
         mark = mark_of(path.stat())
     place = os.path.realpath(path)
     known = state.get(place, mark)
-    if known is not None and not store.missing([known]):
-        return Stored(known, mark.size, 1, is_tree=False)
     found = Found(path.name, str(path), mark)
     with store.ingest() as ingest:
+        # counted on as if it were put: no collection takes it before it is named
+        if known is not None and not ingest.absent([known]):
+            return Stored(known, mark.size, 1, is_tree=False)
         digest = _add(ingest, [found], watch)[0]
         _unchanged(found)
     state.put(place, mark, digest, seen=seen)

@@ -158,15 +158,6 @@ class Index:
         """Every pack in the index: name → bytes."""
         return self._run(_packs)
 
-    def pack_size(self, name: str) -> int | None:
-        """Bytes of a pack; None for one that is not in the index."""
-
-        def work(database: sqlite3.Connection) -> int | None:
-            row = database.execute("SELECT size FROM pack WHERE name = ?", (name,)).fetchone()
-            return row[0] if row else None
-
-        return self._run(work)
-
     def rows(self, shape: Shape | None = None) -> Iterator[Place]:
         """Every blob, sorted by digest; of a blob in two packs both."""
         after = b""
