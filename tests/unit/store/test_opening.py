@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,46 @@ def test_credentials_come_from_a_profile(
 def test_a_server_that_never_answers(silent: str) -> None:
     with pytest.raises(RemoteUnreachable, match="no answer"):
         open_backend(silent, {"timeout": "0.2", "tries": "2"})
+
+
+class Slow(BaseHTTPRequestHandler):
+    """Has one object, and lets a moment pass between its pieces: all of it takes longer than any patience here."""
+
+    content = bytes(range(256)) * 64
+
+    def do_GET(self) -> None:
+        if not self.path.endswith("/slow"):
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        for start in range(
+            0, len(self.content) if self.command == "GET" else 0, len(self.content) // 8
+        ):
+            threading.Event().wait(0.3)
+            self.wfile.write(self.content[start : start + len(self.content) // 8])
+
+    do_HEAD = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_that_answers_slowly_is_waited_for_as_long_as_something_comes(
+    tmp_path: Path,
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Slow) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            backend = open_backend(address, {"timeout": "2", "tries": "6"})
+            backend.get_to("slow", tmp_path / "came")
+            assert (tmp_path / "came").read_bytes() == Slow.content
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_a_server_that_is_not_there() -> None:
