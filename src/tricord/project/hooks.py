@@ -84,6 +84,15 @@ def remove(root: Path) -> list[Hook]:
     return show(root)
 
 
+def shared_folder(root: Path) -> Path | None:
+    """The folder of the hooks, if other repositories may use it too: one that `core.hooksPath` names, outside
+    of this one."""
+    folder, _ = _places(root)
+    own = Path(_git(root, "--show-toplevel")), root / _git(root, "--git-common-dir")
+    inside = any(folder.resolve().is_relative_to(each.resolve()) for each in own)
+    return None if inside else folder
+
+
 def _places(root: Path) -> tuple[Path, str]:
     """The folder of the hooks, and the project's path within the work tree."""
     top = Path(_git(root, "--show-toplevel"))

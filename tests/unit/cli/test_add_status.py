@@ -134,3 +134,19 @@ def test_status_does_not_write_while_nothing_changes(root: Path, typed) -> None:
     ledger = (root / ".tricord" / "ledger.sqlite").read_bytes()
     typed("status")
     assert (root / ".tricord" / "ledger.sqlite").read_bytes() == ledger
+
+
+def test_a_pattern_that_matches_a_folder_and_what_is_in_it_is_the_folder(root: Path, typed) -> None:
+    added = typed("add", "data/**/*", "--json")
+    assert [each["name"] for each in added] == ["flights", "planes", "weather"]
+    assert [each["version"] for each in typed("add", "data/**/*", "--json")] == [1, 1, 1]
+
+
+def test_a_link_that_leads_out_of_the_project_is_told(root: Path, typed) -> None:
+    outside = root.parent / "big"
+    outside.mkdir()
+    (outside / "a.csv").write_text("a")
+    (root / "data" / "big").symlink_to(outside)
+    _, note = typed("add", "data/big")
+    assert note.startswith(f"note: data/big leads to {outside}, outside the project")
+    assert len(typed("add", str(outside))) == 1

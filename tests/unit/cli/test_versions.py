@@ -154,3 +154,19 @@ def test_hooks_are_installed_and_shown(say: Say, project: Project) -> None:
     assert [hook["installed"] for hook in say("hooks", "install", "--push")] == [True] * 4
     assert [hook["installed"] for hook in say("hooks", "show")] == [True] * 4
     assert [hook["installed"] for hook in say("hooks", "remove")] == [False] * 4
+
+
+def test_hooks_that_other_repositories_share_are_told(
+    project: Project,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(project.root)
+    subprocess.run(["git", "init", "-q"], check=True)
+    for folder, shared in (("own-hooks", False), (str(tmp_path / "hooks"), True)):
+        subprocess.run(["git", "config", "core.hooksPath", folder], check=True)
+        for action in ("install", "show", "remove"):
+            assert main(["hooks", action]) == 0
+            told = "every repository that uses these hooks" in capsys.readouterr().out
+            assert told == (shared and action != "show")

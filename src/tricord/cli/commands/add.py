@@ -1,6 +1,7 @@
 """`tricord add`: make a version of a dataset."""
 
 import glob
+import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def run(arguments: Namespace) -> Answer:
     versions: list[Version] = []
     notes: list[str] = []
     for path in paths:
-        first = not Path(f"{path.absolute()}{SUFFIX}").exists()
+        first = not os.path.lexists(f"{path.absolute()}{SUFFIX}")
         with progress.bar(f"adding {path.name}") as watch:
             version = add(project, path, name=arguments.name, why=arguments.why, watch=watch)
         versions.append(version)
@@ -83,6 +84,9 @@ def _expanded(text: str) -> list[Path]:
         return [path]
     found = [Path(each) for each in sorted(glob.glob(text, recursive=True))]  # noqa: PTH207 - absolute ones too
     found = [each for each in found if not each.name.endswith(SUFFIX)]
+    # `**` matches a folder and then what is in it: one dataset, not many
+    whole = {each for each in found if each.is_dir()}
+    found = [each for each in found if whole.isdisjoint(each.parents)]
     if not found:
         raise DataError("no file or folder matches", where=text, hint="tricord add PATH")
     return found
@@ -92,7 +96,11 @@ def _note(project: Project, path: Path) -> list[str]:
     """What Git does that stands in the way of keeping data and pointer where they belong."""
     place = path.resolve()
     if not place.is_relative_to(project.root):
-        return []
+        if not Path(os.path.normpath(path.absolute())).is_relative_to(project.root):
+            return []  # and whoever typed that knows
+        return [
+            f"note: {path} leads to {place}, outside the project: no pointer here, so no commit has it"
+        ]
     shown = place.relative_to(project.root).as_posix()
     notes: list[str] = []
     if git.is_ignored(project.root, shown + SUFFIX):

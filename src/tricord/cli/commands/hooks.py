@@ -26,6 +26,7 @@ def run(arguments: Namespace) -> Answer:
             found = hooks.remove(root)
         case _:
             found = hooks.show(root)
+    shared = hooks.shared_folder(root)
     data = [
         {"hook": h.name, "path": str(h.path), "installed": h.installed, "others": h.others}
         for h in found
@@ -41,5 +42,12 @@ def run(arguments: Namespace) -> Answer:
                 str(hook.path),
             )
         on.print(drawn)
+        if shared is not None and arguments.action != "show":
+            done = "removed from" if arguments.action == "remove" else "installed for"
+            on.print(
+                f"note: core.hooksPath is {shared}: {done} every repository that uses these hooks",
+                markup=False,
+                soft_wrap=True,
+            )
 
     return Answer(data, draw)
