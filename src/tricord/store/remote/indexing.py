@@ -147,6 +147,8 @@ def _parse(data: bytes) -> Contents:
         if kind == b"P":
             if packs.name_of(rest) != name or len(rest) % ROW.size:
                 raise ValueError(f"the directory of pack {name[:12]} does not match its name")
+            if max(rest[:: ROW.size], default=0) > max(Shape):
+                raise ValueError(f"pack {name[:12]} has blobs of a shape that this release has not")
             found.packs[name] = HeldPack(name, size, rest)
         elif kind == b"O":
             if sum(part.size for part in recipes.parse(rest)) != size:

@@ -1,7 +1,7 @@
 """A remote: what it holds, by its index objects, and how that is added to. See docs/reference/remote-format.md."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -58,8 +58,8 @@ class Remote:
         return self._catalog
 
     def inspect(self) -> tuple[Catalog, dict[str, int]]:
-        """For somebody who is about to count on what is there: a catalog of packs that really are
-        there and of their size, aware of what may go soon; and all packs, those without an index too: place → bytes.
+        """For somebody who is about to count on what is there: a catalog of packs and large files that really
+        are there and of their size, aware of what may go soon; and all packs, those without an index too: place → bytes.
         """
         if not self.backend.abilities.writes:
             raise RemoteRefused(
@@ -72,10 +72,20 @@ class Remote:
             probing.require_conditional(self.backend)
         there = {info.name: info.size for info in self.backend.list("packs")}
         found = self._contents(self._names())
-        held = {name: pack for name, pack in found.packs.items() if there.get(pack.place) == pack.size}  # fmt: skip
+        left = self._standing(found, there)
         doomed = dooming.read(self.backend) if self._tag is not None else ()
-        self._catalog = Catalog(Contents(held, found.objects), doomed)
+        self._catalog = Catalog(left, doomed)
         return self._catalog, there
+
+    def _standing(self, named: Contents, packs: Mapping[str, int]) -> Contents:
+        """What of it is there and of its size; `packs` says so of packs: place → bytes."""
+        objects: dict[str, int] = {}
+        if named.objects:
+            objects = {info.name: info.size for info in self.backend.list("objects")}
+        return Contents(
+            {n: pack for n, pack in named.packs.items() if packs.get(pack.place) == pack.size},
+            {d: each for d, each in named.objects.items() if objects.get(each.place) == each.size},
+        )
 
     def forget(self, *, packs: Iterable[str] = (), objects: Iterable[Digest] = ()) -> Catalog:
         """Go on as if these were not there, since they turned out not to be."""
@@ -193,6 +203,7 @@ class Remote:
 
     def _gather(self) -> None:
         """Make one index object of the small ones. Readers meanwhile find all of it: the new one is there first."""
+        self._names()  # not those that a collection has deleted meanwhile, though they are in the cache
         small = sorted(name for name, size in self._sizes.items() if size <= _SMALL)
         merged = Contents()
         read: list[str] = []
@@ -201,7 +212,8 @@ class Remote:
                 if data := self._index(name):
                     merged.add(indexing.parse(data, name))
                     read.append(name)
-        data = indexing.encode(merged)
+        there = {info.name: info.size for info in self.backend.list("packs")}
+        data = indexing.encode(self._standing(merged, there))
         made = indexing.name_of(data)
         self.backend.put(indexing.index_place(made), data)
         self._keep(made, data)
@@ -213,6 +225,11 @@ class Remote:
     def _list(self) -> None:
         """Write `listing`. Whoever loses the race lists again, so that the last one written is complete."""
         for _ in range(_TRIES):
+            if (
+                self._tag == ""
+            ):  # written by this process: what it is now is read first, then what there is
+                self._look_at_listing()
+                self._names()
             text = "\n".join([_HEAD, *sorted(self._sizes), ""]).encode()
             if self._tag is None:
                 written = self.backend.put_new(LISTING, text)
