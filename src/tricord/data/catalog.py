@@ -70,7 +70,7 @@ def datasets_of(project: Project) -> list[Listed]:
 
 def show(project: Project, what: str) -> tuple[Listed, list[Entry] | None]:
     """A dataset and the files of the version that `NAME[@VERSION]` names; None where they are not here."""
-    name, wanted = datasets.split(what)
+    name, wanted = datasets.asked(project, what)
     try:
         pointer: Pointer | None = pointers.get(project.root, name if wanted else what)
     except NotRecorded:

@@ -16,7 +16,7 @@ from tricord.core.errors import (
     TricordError,
 )
 from tricord.core.pointer import Pointer, overlap
-from tricord.data import ignoring, laying, leftovers, naming, pointers, seeing
+from tricord.data import ignoring, laying, leftovers, naming, pointers, seeing, sparse
 from tricord.project import datasets, lineage
 from tricord.project.datasets import Version
 from tricord.project.project import Project
@@ -91,7 +91,7 @@ def checkout(
 def target(project: Project, what: str) -> Pointer:
     """The pointer as it will be when `what` has been checked out; `files` is 0 where they have not been
     counted yet. NotRecorded, DataError, ObjectMissing."""
-    name, wanted = datasets.split(what)
+    name, wanted = datasets.asked(project, what)
     here = naming.pointer_of(project, name if wanted else what)
     if wanted is None and here is not None:
         return here
@@ -156,6 +156,7 @@ def bring(
     laying.check_place(project.root, place)
     scanned, stands = (None, False) if paths else seeing.glance(project, place, pointer.digest)
     if stands and pointer.files:
+        sparse.whole(project, pointer.path)
         settle(project, pointer, why=f"checked out at {short(pointer.digest)}")
         return Brought(pointer.name, pointer.path, pointer.digest, same=pointer.files)
     files = _files(project, pointer)
@@ -171,6 +172,8 @@ def bring(
         raise _not_here(pointer.name, pointer.name, absent)
     if not paths:
         leftovers.note(project, pointer)
+    elif seeing.WHOLE not in files:
+        sparse.begins(project, pointer)
     laid = laying.lay(
         project,
         plan,
@@ -183,7 +186,10 @@ def bring(
             where=str(place),
             hint=f"tricord status; then tricord checkout {pointer.name} again",
         )
-    if not paths:
+    if only is not None:
+        sparse.came(project, pointer.path, only)
+    else:
+        sparse.whole(project, pointer.path)
         pointer = replace(pointer, files=len(files))
         settle(project, pointer, why=f"checked out at {short(pointer.digest)}")
     return Brought(

@@ -26,7 +26,7 @@ def version_of(project: Project, what: str) -> Version:
     Without a VERSION it is that of the pointer: two branches may have two. The ledger decides only where
     there is no pointer; a version that it does not know, as in a clone, has the number 0. NotRecorded.
     """
-    name, wanted = datasets.split(what)
+    name, wanted = datasets.asked(project, what)
     here = pointer_of(project, name if wanted else what)
     if here is None:
         return datasets.resolve(project, what)

@@ -1,5 +1,6 @@
 """What `tricord diff` compares: versions and work folders as sides of files."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -36,12 +37,12 @@ def questions(project: Project, words: Sequence[str]) -> tuple[list[Question], l
     first, *rest = words
     if first.startswith("@"):
         raise DataError(f"{first} of which dataset?", hint=f"tricord diff NAME{first}")
-    if rest and "@" in rest[0]:
+    name, version = datasets.asked(project, first)
+    if rest and "@" in rest[0] and not os.path.lexists(rest[0]):
         second = rest.pop(0)
-        name = datasets.split(first)[0]
         other = f"{name}{second}" if second.startswith("@") else second
         return [_versions(project, first, other)], rest
-    if "@" in first:
+    if version is not None:
         return [_version_against_work(project, first)], rest
     return [_against_work(project, _pointer(project, first))], rest
 

@@ -7,7 +7,7 @@ from tricord.core.artifact import Artifact, Digest, Kind, short
 from tricord.core.canonical import JSON
 from tricord.core.errors import NotRecorded, RefConflict, TricordError
 from tricord.core.ref import Move, parse_ref
-from tricord.project import lineage
+from tricord.project import lineage, pointers
 from tricord.project.project import Project
 
 ROOM = "datasets/"
@@ -73,6 +73,17 @@ def split(what: str) -> tuple[str, str | None]:
     if at and not version:
         raise TricordError(f"no version after the @ of {what!r}", hint=f"tricord log {name}")
     return name, version or None
+
+
+def asked(project: Project, what: str) -> tuple[str, str | None]:
+    """Name (or path) and version of a word that somebody typed: as `split`, but what is the path of a
+    dataset's data or pointer is just that, whatever is in it."""
+    if "@" in what and pointers.file_at(project.root, what):
+        return what, None
+    place, _, version = what.rpartition("@")
+    if version and "@" in place and pointers.file_at(project.root, place):
+        return place, version
+    return split(what)
 
 
 def names(project: Project) -> list[str]:

@@ -146,7 +146,7 @@ def get(project_root: Path, name_or_path: str | Path) -> Pointer:
     of one dataset and the place of another.
     """
     text = str(name_or_path)
-    file = _file_at(project_root, text)
+    file = file_at(project_root, text)
     if file and (os.sep in text or text.endswith(SUFFIX)):
         return read(file, project_root)
     try:
@@ -189,8 +189,8 @@ def at(project_root: Path, path: str) -> Pointer | None:
     return read(file, project_root) if file.is_file() else None
 
 
-def _file_at(project_root: Path, text: str) -> Path | None:
-    """The pointer file that a path means: from the working folder, else from the root."""
+def file_at(project_root: Path, text: str) -> Path | None:
+    """The pointer file that a path means: from the working folder, else from the root. None where there is none."""
     for folder in (Path.cwd(), project_root):
         base = (folder / text.removesuffix(SUFFIX)).resolve()
         file = base.with_name(base.name + SUFFIX) if base.name else base

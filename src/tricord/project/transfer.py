@@ -313,7 +313,7 @@ def _named(project: Project, word: str) -> tuple[str, Digest]:
     """Title and digest of a dataset's version, a ref or a digest. NotRecorded."""
     if word.partition("/")[0] in (*sharing.ROOMS, "endpoints") and "@" in word:
         return word, project.resolve(word).digest
-    name, version = datasets.split(word)
+    name, version = datasets.asked(project, word)
     if version is None:
         with suppress(NotRecorded):
             pointer = pointers.get(project.root, name)

@@ -170,3 +170,17 @@ def test_hooks_that_other_repositories_share_are_told(
             assert main(["hooks", action]) == 0
             told = "every repository that uses these hooks" in capsys.readouterr().out
             assert told == (shared and action != "show")
+
+
+def test_a_path_with_an_at_sign_is_a_path(say: Say, project: Project) -> None:
+    Path("a@b.csv").write_text("x\n1\n")
+    add(project, Path("a@b.csv"))
+    assert say("diff", "a@b.csv", drawn=False)
+    assert say("data", "show", "a@b.csv", drawn=False)["name"] == "a-b"
+    Path("a@b.csv").unlink()
+    (done,) = say("checkout", "a@b.csv", drawn=False)
+    assert (done["name"], done["written"]) == ("a-b", 1)
+    Path("a@b.csv").write_text("x\n2\n")
+    add(project, Path("a@b.csv"))
+    (done,) = say("checkout", "a@b.csv@v1", drawn=False)
+    assert Path("a@b.csv").read_text() == "x\n1\n"
