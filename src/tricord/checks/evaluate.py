@@ -25,10 +25,10 @@ from tricord.checks.significance import Floats, Ints, benjamini_hochberg
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError
 from tricord.core.protocols import Predictor
+from tricord.core.spelling import nearest
 from tricord.core.step import step
 from tricord.core.verdict import Action, Check, Outcome, Verdict
 from tricord.data.numbers import rounded
-from tricord.data.tables import nearest
 
 QUESTION = "model quality"
 LEVEL = 0.95

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 import yaml
 
 from tricord.core.errors import SchemaError
-from tricord.data.tables import nearest
+from tricord.core.spelling import nearest
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError
-from tricord.data.tables import nearest
+from tricord.core.spelling import nearest
 
 SHARE = 8_000_000
 """Rows of both tables together that one pass compares: about 600 MB at its peak."""

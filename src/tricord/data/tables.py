@@ -7,7 +7,6 @@ after its digest). What cannot be read is a `DataError` that names the file and,
 import codecs
 import contextlib
 import csv
-import difflib
 import mmap
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import polars as pl
 
 from tricord.core.errors import DataError
+from tricord.core.spelling import nearest
 
 Format = Literal["csv", "parquet", "ndjson", "arrow"]
 
@@ -86,16 +86,6 @@ def read_table(
         if name not in frame.columns:
             raise DataError(f"no column {name!r}{nearest(name, frame.columns)}", where=str(path))
     return frame.select(columns)
-
-
-def nearest(name: str, names: Collection[str]) -> str:
-    """A suggestion to put behind "no such …": empty where nothing is near.
-
-    >>> nearest("orgin", ["origin", "dest"])
-    ": did you mean 'origin'?"
-    """
-    found = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    return f": did you mean {found[0]!r}?" if found else ""
 
 
 def sniff(path: Path) -> Format:

@@ -10,8 +10,8 @@ from typing import BinaryIO, cast
 
 from tricord.core.artifact import Artifact, Digest
 from tricord.core.errors import DataError, ObjectMissing
+from tricord.core.spelling import nearest
 from tricord.data import naming
-from tricord.data.tables import nearest
 from tricord.project import transfer
 from tricord.project.datasets import Version
 from tricord.project.project import Project

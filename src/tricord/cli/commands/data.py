@@ -7,7 +7,7 @@ from typing import Any
 
 from tricord.cli.answer import Answer, count, named, size, table
 from tricord.core.errors import DataError
-from tricord.data import attached, catalog, parts, views
+from tricord.data import catalog, parts, views
 from tricord.data.catalog import Listed
 from tricord.project.project import Project
 from tricord.store.tree import Entry
@@ -163,6 +163,8 @@ def _tag(project: Project, arguments: Namespace) -> Answer:
 
 
 def _schema(project: Project, arguments: Namespace) -> Answer:
+    from tricord.data import attached  # tables are slow to load
+
     name = arguments.what
     if arguments.more:
         attached.attach(project, name, Path(arguments.more), why=arguments.why)

@@ -3,14 +3,17 @@
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tricord.cli import progress
 from tricord.cli.answer import Answer, count, size
 from tricord.core.artifact import short
 from tricord.core.errors import DataError
 from tricord.data import origins
-from tricord.data.dvc.takeover import Report, take_over
 from tricord.project.project import Project
+
+if TYPE_CHECKING:
+    from tricord.data.dvc.takeover import Report
 
 EXAMPLE = "tricord import https://example.org/flights.csv --name flights"
 _SHOWN = 20
@@ -84,6 +87,8 @@ def _update(project: Project, arguments: Namespace) -> Answer:
 
 
 def _dvc(project: Project, arguments: Namespace) -> Answer:
+    from tricord.data.dvc.takeover import take_over  # with YAML, slow to load
+
     with progress.bar("taking over from DVC") as watch:
         report = take_over(
             project,
@@ -109,7 +114,7 @@ def _dvc(project: Project, arguments: Namespace) -> Answer:
     return Answer(data, lines=lambda: lines)
 
 
-def _lines(report: Report, *, remote: bool, moved: bool) -> Iterator[str]:
+def _lines(report: "Report", *, remote: bool, moved: bool) -> Iterator[str]:
     for came in report.came:
         new = count(came.versions, "new version") if came.versions else "nothing new"
         yield f"{came.name}  {came.path}  {new}, {count(came.files, 'file')}, {size(came.size)}"
