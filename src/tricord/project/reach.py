@@ -59,7 +59,7 @@ def live(project: Project, policy: Policy = EVERYTHING) -> set[Digest]:
 
 
 def needs(project: Project, policy: Policy = EVERYTHING) -> Iterator[Need]:
-    """What this project and those that share its store need, with reasons; a digest may come again.
+    """What this project needs by the policy, and those that share its store by none, with reasons; a digest may come again.
 
     ProjectError where a neighbour is not there or Git cannot be read.
     """
@@ -67,7 +67,7 @@ def needs(project: Project, policy: Policy = EVERYTHING) -> Iterator[Need]:
     for root in neighbours(project):
         neighbour = opened(root)
         try:
-            for need in own_needs(neighbour, policy):
+            for need in own_needs(neighbour):  # a policy is for the project that states it
                 yield Need(need.digest, "project", str(root))
         finally:
             neighbour.close()

@@ -13,7 +13,7 @@ from blake3 import blake3
 
 from tricord.core import files
 from tricord.core.artifact import Digest
-from tricord.core.errors import ObjectCorrupt
+from tricord.core.errors import ObjectCorrupt, StoreError
 from tricord.store import digest as digests
 from tricord.store import recipe
 
@@ -40,6 +40,8 @@ class Shape(IntEnum):
 
 
 SHAPES = {int(shape): shape for shape in Shape}
+MOST = {Shape.FILE: 1 << 20, Shape.TREE: 1 << 30, Shape.RECIPE: 1 << 30}
+"""Bytes that a blob can have: what is in memory at once, whoever it comes from."""
 
 
 class Row(NamedTuple):
@@ -102,7 +104,12 @@ class PackWriter:
         *,
         compressed: bool,
     ) -> Row:
-        """Append a blob in its stored form, as another pack holds it."""
+        """Append a blob in its stored form, as another pack holds it. StoreError where nobody could read it."""
+        if size > MOST[shape]:
+            raise StoreError(
+                f"a list of {size} bytes is longer than a store can hold",
+                hint="add the folders in it, or parts of the file, one by one",
+            )
         row = Row(shape, digest, self._offset, len(stored), size, compressed)
         self.rows.append(row)
         self._waiting.append(stored)
@@ -264,6 +271,8 @@ def decode(row: Row, stored: bytes | memoryview) -> bytes:
 
     ObjectCorrupt. A recipe is named after the file it makes, and checked by the check sum in it.
     """
+    if row.size > MOST[row.shape]:
+        raise ObjectCorrupt(f"{row.digest[:12]} is said to be larger than such a blob can be")
     data = b"" if row.compressed else bytes(stored)
     if row.shape is Shape.FILE and data and len(data) == row.size and blake3(data).hexdigest() == row.digest:  # fmt: skip
         return data

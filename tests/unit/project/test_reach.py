@@ -205,3 +205,11 @@ def test_verify_mends_from_the_work_tree(project: Project) -> None:
     assert found.repaired is not None
     assert found.repaired.restored == {digest}
     assert project.store.read(digest) == file.read_bytes()
+
+
+def test_a_policy_is_that_of_its_project_alone(shared: tuple[Project, Project]) -> None:
+    one, two = shared
+    mine = [dataset(one, f"x\n1{number}\n") for number in range(3)]
+    theirs = [dataset(two, f"x\n2{number}\n") for number in range(3)]
+    collected(one, Policy(versions=1))
+    assert one.store.missing([*mine, *theirs]) == set(mine[:2])

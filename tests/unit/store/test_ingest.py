@@ -194,3 +194,21 @@ def test_permission_denied_is_a_clear_error(store: LocalStore, tmp_path: Path):
     with pytest.raises(StoreError) as raised:
         store.put_bytes(b"x")
     assert raised.value.where
+
+
+def test_a_blob_that_no_writer_makes_is_neither_read_nor_written(store: LocalStore, tmp_path: Path):
+    import zstandard
+
+    large = bytes((1 << 20) + 1)
+    packed = zstandard.ZstdCompressor().compress(large)
+    row = pack.Row(Shape.FILE, digests.of_bytes(large), 0, len(packed), len(large), compressed=True)
+    with store.ingest() as ingest:
+        assert ingest.add_stored([(row, packed)]) == {row.digest}
+    for shape in Shape:
+        huge = pack.Row(shape, row.digest, 0, 0, (1 << 30) + 1, compressed=False)
+        with pytest.raises(ObjectCorrupt, match="larger"):
+            pack.decode(huge, b"")
+    writer = pack.PackWriter(tmp_path / "pack")
+    with pytest.raises(StoreError, match="longer"):
+        writer.append(Shape.FILE, row.digest, packed, len(large), compressed=True)
+    writer.abandon()
