@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
-from tricord.core.artifact import Artifact, Digest, Kind, short
+from tricord.core.artifact import Digest, Kind, short
 from tricord.core.errors import (
     DataError,
     NotRecorded,
@@ -228,12 +228,7 @@ def record(project: Project, pointer: Pointer, *, why: str) -> None:
         return
     artifact = project.ledger.artifact(pointer.digest, Kind.DATASET)
     if artifact is None:
-        meta = {
-            "type": "pathlib.Path",
-            "name": Path(pointer.path).name,
-            "source": pointer.path,
-        }
-        artifact = Artifact(pointer.digest, Kind.DATASET, pointer.format, pointer.size, {**meta})
+        artifact = naming.artifact_of(pointer)
     datasets.record(project, pointer.name, artifact, why=why)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tricord.core.files import replace_text
 from tricord.core.pointer import SUFFIX, Pointer, check_path
-from tricord.data import pointers
+from tricord.data import pointers, sparse
 from tricord.project import git
 from tricord.project.project import Project
 from tricord.store import digest as digests
@@ -36,6 +36,7 @@ def noted(project: Project, path: str) -> bool:
 def forget(project: Project, path: str) -> None:
     """The data at a place is nobody's any more, or gone."""
     _file(project, path).unlink(missing_ok=True)
+    sparse.whole(project, path)
 
 
 def left_behind(project: Project, standing: Set[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tricord.core.errors import DataError
 from tricord.core.pointer import Pointer, check_name, check_path, overlap
-from tricord.data import checkout, ignoring, laying, leftovers, pointers
+from tricord.data import checkout, ignoring, laying, leftovers, pointers, sparse
 from tricord.project import datasets
 from tricord.project.project import Project
 
@@ -143,6 +143,7 @@ def _move_data(project: Project, pointer: Pointer, moved: Pointer) -> None:
     leftovers.note(project, moved)  # so that a move that is stopped here can go on
     if here:  # else it was moved already, or never checked out
         _move_file(source, target)
+        sparse.move(project, pointer.path, moved.path)
 
 
 def _move_file(source: Path, target: Path) -> None:

@@ -22,6 +22,7 @@ class Standing(StrEnum):
 
     UNCHANGED = "unchanged"
     CHANGED = "changed"
+    PARTLY = "partly checked out"
     OTHER = "another version"  # that of the ledger: the pointer came with `git switch`
     ABSENT = "not checked out"
     MISSING = "not in the store"
@@ -72,6 +73,7 @@ class Dataset:
                 "added": self.changes.added,
                 "removed": self.changes.removed,
                 "changed": self.changes.changed,
+                "lacking": self.changes.lacking,
             },
             "problem": self.problem,
             "next": self.next,
@@ -173,11 +175,30 @@ def _standing(
         if not project.store.has(pointer.digest):
             return Standing.MISSING, changes, f"tricord pull {pointer.name}"
         return Standing.ABSENT, changes, f"tricord checkout {pointer.name}"
+    if changes.lacking:
+        rest = project.store.missing(_lacking(project, pointer, changes))
+        if not changes:
+            return (
+                Standing.PARTLY,
+                changes,
+                f"tricord {'pull' if rest else 'checkout'} {pointer.name}",
+            )
+        then = f"tricord add {pointer.path}"
+        return (
+            Standing.CHANGED,
+            changes,
+            f"tricord fetch {pointer.name}, then {then}" if rest else then,
+        )
     if not changes:
         return Standing.UNCHANGED, changes, None
     if latest is not None and latest != pointer.digest and _stands_at(project, pointer, latest):
         return Standing.OTHER, changes, f"tricord checkout {pointer.name}"
     return Standing.CHANGED, changes, f"tricord add {pointer.path}"
+
+
+def _lacking(project: Project, pointer: Pointer, changes: Changes) -> set[Digest]:
+    files = project.store.tree(pointer.digest)
+    return {files[path] for path in changes.lacking}
 
 
 def _stands_at(project: Project, pointer: Pointer, version: Digest) -> bool:

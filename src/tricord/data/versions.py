@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.canonical import JSON
-from tricord.core.errors import DataError
+from tricord.core.errors import DataError, ObjectMissing
 from tricord.core.pointer import SUFFIX, Pointer, check_name, check_path
-from tricord.data import ignoring, leftovers, pointers
+from tricord.data import ignoring, laying, leftovers, pointers, sparse
 from tricord.project import datasets
 from tricord.project.datasets import Version
 from tricord.project.project import Project
@@ -66,6 +66,8 @@ def add(
     )
     if not stored.size:
         raise _nothing_in(place)
+    if here is not None and stored.is_tree:
+        stored = _with_lacking(project, here, stored)
     artifact = _artifact(place, stored, source)
     version = datasets.record(project, name, artifact, why=why or f"added from {path}")
     if inside:
@@ -78,6 +80,33 @@ def add(
         pointers.write(project.root, made)
         leftovers.note(project, made)
     return version
+
+
+def _with_lacking(project: Project, here: Pointer, stored: Stored) -> Stored:
+    """What was stored, with the files of the version before that never came to this work tree: nobody
+    removed them. ObjectMissing where they are not in the store either."""
+    if sparse.brought(project, here.path) is None:
+        return stored
+    now = project.store.entries(stored.digest)
+    try:
+        before = laying.wanted(project.store, here.digest)
+        names = sparse.lacking(project, here.path, before, {entry.path for entry in now})
+        if not names:
+            return stored
+        kept = [before[name] for name in names]
+        with project.store.ingest() as ingest:
+            if ingest.absent(entry.digest for entry in kept):
+                raise ObjectMissing(f"{len(names):,} of its files were never brought here")
+            digest = ingest.add_tree([*now, *kept])
+    except ObjectMissing as error:
+        raise ObjectMissing(
+            f"only a part of {here.name} is here, and a version needs the rest of its files too",
+            where=here.path,
+            hint=f"tricord fetch {here.name}, then tricord add {here.path}",
+        ) from error
+    sparse.note(project, here.path, {entry.path for entry in now})
+    size = stored.size + sum(entry.size for entry in kept)
+    return Stored(digest, size, stored.files + len(kept), is_tree=True)
 
 
 def _place(project: Project, path: Path) -> Path:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tricord.core.artifact import Digest
 from tricord.core.pointer import Pointer
-from tricord.data import ignoring
+from tricord.data import ignoring, sparse
 from tricord.project import workfiles
 from tricord.project.project import Project
 from tricord.store import digest as digests
@@ -18,12 +18,16 @@ from tricord.store.workspace import Found
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How files differ from a version. Paths are relative to the dataset; `absent`: nothing is there."""
+    """How files differ from a version. Paths are relative to the dataset; `absent`: nothing is there.
+
+    `lacking` are files of the version that were never brought here (see `data.sparse`): no difference.
+    """
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     absent: bool = False
+    lacking: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.added or self.removed or self.changed or self.absent)
@@ -40,7 +44,14 @@ def compare(project: Project, pointer: Pointer, state: State | None = None) -> C
     ObjectMissing where it differs and the version's list of files is not in the store, so nobody can
     say in what; DataError for what cannot be in a dataset, such as a FIFO.
     """
-    return against(project, project.root / pointer.path, pointer.digest, state)
+    found = against(project, project.root / pointer.path, pointer.digest, state)
+    if not found.removed or sparse.brought(project, pointer.path) is None:
+        return found
+    version = {entry.path: entry for entry in project.store.entries(pointer.digest)}
+    there = (version.keys() - set(found.removed)) | set(found.added)
+    lacking = sparse.lacking(project, pointer.path, version, there)
+    removed = tuple(path for path in found.removed if path not in set(lacking))
+    return replace(found, removed=removed, lacking=lacking)
 
 
 def against(project: Project, place: Path, version: Digest, state: State | None = None) -> Changes:

@@ -85,10 +85,20 @@ def _row(dataset: Dataset) -> list[str]:
 
 def _state(dataset: Dataset) -> str:
     changes = dataset.changes
+    if dataset.standing == Standing.PARTLY:
+        return f"{dataset.standing}, {_here(dataset)}"
     if dataset.standing != Standing.CHANGED or changes is None:
         return "–" if dataset.standing == Standing.ELSEWHERE else str(dataset.standing)
     parts = {"added": changes.added, "removed": changes.removed, "changed": changes.changed}
-    return ", ".join(f"{len(names):,} {word}" for word, names in parts.items() if names)
+    words = [f"{len(names):,} {word}" for word, names in parts.items() if names]
+    return ", ".join([*words, *([f"{_here(dataset)} here"] if changes.lacking else [])])
+
+
+def _here(dataset: Dataset) -> str:
+    """How many of a version's files were brought to this work tree."""
+    lacking = 0 if dataset.changes is None else len(dataset.changes.lacking)
+    files = dataset.files or lacking
+    return f"{files - lacking:,} of {files:,}"
 
 
 def _details(dataset: Dataset) -> Iterator[str]:
