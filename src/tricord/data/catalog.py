@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError, NotRecorded, ObjectMissing
 from tricord.core.pointer import Pointer
-from tricord.data import checkout, laying, pointers
+from tricord.data import checkout, laying, naming, pointers
 from tricord.project import datasets
 from tricord.project.datasets import Version
 from tricord.project.project import Project
@@ -71,10 +71,7 @@ def datasets_of(project: Project) -> list[Listed]:
 def show(project: Project, what: str) -> tuple[Listed, list[Entry] | None]:
     """A dataset and the files of the version that `NAME[@VERSION]` names; None where they are not here."""
     name, wanted = datasets.asked(project, what)
-    try:
-        pointer: Pointer | None = pointers.get(project.root, name if wanted else what)
-    except NotRecorded:
-        pointer = None
+    pointer = naming.pointer_of(project, name if wanted else what)
     listed = _listed(project, pointer.name if pointer else name, pointer)
     if pointer is None and listed.latest is None:
         datasets.resolve(project, name)  # says which there are
@@ -109,10 +106,7 @@ def tag(project: Project, what: str, label: str, *, why: str = "", force: bool =
 
 def untag(project: Project, name: str, label: str, *, why: str = "") -> None:
     """Take a tag away, from the ledger and the pointer. NotRecorded where neither has it."""
-    try:
-        pointer: Pointer | None = pointers.get(project.root, name)
-    except NotRecorded:
-        pointer = None
+    pointer = naming.pointer_of(project, name)
     noted = pointer is not None and label in pointer.tags
     real = pointer.name if pointer else name
     if not noted or label in datasets.tags(project, real):

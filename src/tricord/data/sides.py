@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tricord.core.artifact import Artifact, Digest, Kind, short
-from tricord.core.errors import DataError, NotRecorded, TricordError
-from tricord.data import pointers, seeing
+from tricord.core.artifact import Artifact, Digest
+from tricord.core.errors import DataError, NotRecorded
+from tricord.data import naming, pointers, seeing
 from tricord.data.diff import Item, Side
 from tricord.project import datasets
 from tricord.project.datasets import Version
@@ -78,7 +78,7 @@ def _pointer(project: Project, what: str) -> pointers.Pointer | str:
 def _against_work(project: Project, pointer: pointers.Pointer | str) -> Question:
     if isinstance(pointer, str):
         return _latest_against_work(project, pointer)
-    before = _stored(project, _artifact(pointer), _title(project, pointer), pointer.path)
+    before = _stored(project, naming.artifact_of(pointer), _title(project, pointer), pointer.path)
     after = _work(project, project.root / pointer.path)
     return Question(pointer.name, before, after, _declared(pointer))
 
@@ -143,15 +143,8 @@ def _declared(pointer: pointers.Pointer) -> tuple[str, ...]:
     return tuple(name.strip() for name in pointer.about.get("key", "").split(",") if name.strip())
 
 
-def _artifact(pointer: pointers.Pointer) -> Artifact:
-    return Artifact(pointer.digest, Kind.DATASET, pointer.format, pointer.size)
-
-
 def _title(project: Project, pointer: pointers.Pointer) -> str:
-    try:
-        return str(datasets.resolve(project, f"{pointer.name}@{pointer.digest}"))
-    except TricordError:  # from a clone: the ledger does not know it
-        return f"{pointer.name}@{short(pointer.digest)}"
+    return str(naming.pointed(project, pointer))
 
 
 def _stored(project: Project, artifact: Artifact, title: str, path: str) -> Side:
