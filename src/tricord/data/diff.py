@@ -3,7 +3,7 @@
 import fnmatch
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class FileChange:
     """A file that differs: its size in bytes before and after, None on the side that lacks it.
 
     `lines` are how many lines were added and removed, where both are texts: (0, 0) if only their order is
-    another. `executable` is the execute
+    another; of those `added_lines` and `removed_lines` are the first. `executable` is the execute
     bit that it has after, None where that is as it was.
     """
 
@@ -63,6 +63,8 @@ class FileChange:
     after: int | None
     lines: tuple[int, int] | None = None
     executable: bool | None = None
+    added_lines: tuple[str, ...] = ()
+    removed_lines: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
@@ -123,7 +125,7 @@ def diff(
     """
     old, new = _chosen(before, after, only)
     differing = [path for path in sorted({*old, *new}) if not _same(old.get(path), new.get(path))]
-    files = tuple(_file_change(path, old.get(path), new.get(path)) for path in differing)
+    files = tuple(_file_change(path, old.get(path), new.get(path), examples) for path in differing)
     pairs = [
         (path, old.get(path), new.get(path))
         for path in differing
@@ -174,24 +176,45 @@ def _chosen(
     return chosen[0], chosen[1]
 
 
-def _file_change(path: str, old: Item | None, new: Item | None) -> FileChange:
-    lines = None
+def _file_change(path: str, old: Item | None, new: Item | None, examples: int) -> FileChange:
+    found = FileChange(
+        path, old.size if old else None, new.size if new else None, executable=_bit(old, new)
+    )
     if old and new and old.digest != new.digest and not is_table(path) and max(old.size, new.size) <= TEXT:  # fmt: skip
         lines = _lines(old.place().read_bytes(), new.place().read_bytes())
-    sizes = (old.size if old else None, new.size if new else None)
-    return FileChange(path, *sizes, lines, _bit(old, new))
+        if lines is not None:
+            added, removed = (side[:examples] for side in lines)
+            return replace(
+                found,
+                lines=(len(lines[0]), len(lines[1])),
+                added_lines=added,
+                removed_lines=removed,
+            )
+    return found
 
 
-def _lines(old: bytes, new: bytes) -> tuple[int, int] | None:
-    """Lines added and removed, wherever they stand: (0, 0) if they are in another order. None for what
-    is no text."""
+def _lines(old: bytes, new: bytes) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Lines added and removed in the order of their text, wherever they stand: none of either if they are
+    in another order. None for what is no text."""
     try:
         if "\0" in old.decode("utf-8") or "\0" in new.decode("utf-8"):
             return None
     except UnicodeDecodeError:
         return None
-    before, after = (Counter(data.splitlines(keepends=True)) for data in (old, new))
-    return (after - before).total(), (before - after).total()
+    before, after = (data.splitlines(keepends=True) for data in (old, new))
+    return _beyond(after, before), _beyond(before, after)
+
+
+def _beyond(lines: Sequence[bytes], others: Sequence[bytes]) -> tuple[str, ...]:
+    """The lines that are there more often than among the others, without their ends."""
+    left = Counter(others)
+    found: list[str] = []
+    for line in lines:
+        if left[line]:
+            left[line] -= 1
+        else:
+            found.append(line.decode("utf-8").rstrip("\r\n"))
+    return tuple(found)
 
 
 _Pair = tuple[str, Item | None, Item | None]

@@ -17,6 +17,8 @@ from tricord.core.canonical import JSON
 from tricord.core.errors import DataError
 from tricord.core.spelling import nearest
 
+_NAMED = 20
+"""Columns that a message lists."""
 SHARE = 8_000_000
 """Rows of both tables together that one pass compares: about 600 MB at its peak."""
 CELLS = 100_000
@@ -105,7 +107,8 @@ def compare(
         if name not in common:
             known = nearest(name, common)
             raise DataError(
-                f"the key {name!r} is no column of both tables{known}", hint="--key COLUMN,…"
+                f"the key {name!r} is no column of both tables{known}",
+                hint=f"--key with some of {', '.join(common[:_NAMED])}{' …' * bool(common[_NAMED:])}",
             )
     if not common:
         gone, new = _counts(before, after)

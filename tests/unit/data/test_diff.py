@@ -80,6 +80,21 @@ def test_lines_that_changed_places_are_said_to(
     assert asked(project, "flights").files[0].lines == (1, 1)
 
 
+def test_the_first_lines_that_came_and_went_are_shown(
+    project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "READ ME.md").write_text("one\n[red]\x1b\none\n2\n3\n")
+    (found,) = asked(project, "flights", examples=3).files
+    assert found.lines == (4, 1)
+    assert found.added_lines == ("[red]\x1b", "one", "2")
+    assert found.removed_lines == ("two",)
+    assert main(["diff", "flights", "--project", str(project.root)]) == 0
+    shown = capsys.readouterr().out
+    assert "lines of READ ME.md\n  - two\n  + [red]\\x1b\n  + one\n  + 2\n  + 3\n" in shown
+    assert main(["diff", "flights", "--rows", "1", "--project", str(project.root)]) == 0
+    assert "  + one" not in capsys.readouterr().out
+
+
 def test_an_execute_bit_is_a_change_that_status_tells_too(
     project: Project, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -245,6 +260,7 @@ def test_the_command_draws_it_and_answers_in_json(
     assert [file["change"] for file in found["files"]] == ["changed", "changed"]
     assert len(found["tables"][0]["rows"]["added_rows"]) == 1
     assert main(["diff", "flights", "--key", "nothing", *at]) == 1
+    assert "next: --key with some of id, x" in capsys.readouterr().err
 
 
 def test_a_key_that_was_declared_is_the_one_that_rows_are_told_apart_by(

@@ -4,7 +4,7 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tricord.cli.answer import Answer, size, table
+from tricord.cli.answer import Answer, printable, size, table
 from tricord.cli.progress import bar
 from tricord.project.project import Project
 
@@ -17,6 +17,8 @@ EXAMPLE = "tricord diff flights@v1 @v2 --key flight,day"
 _MOST_FILES = 20
 _TONES = {"added": "green", "removed": "red", "changed": "yellow"}
 _WIDE = 28
+_WIDEST = 200
+"""Characters of a line that are shown."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -28,7 +30,9 @@ def arguments(parser: ArgumentParser) -> None:
         "Default: every dataset of the work tree",
     )
     parser.add_argument("--key", default="", help="columns that tell rows apart: COL,COL")
-    parser.add_argument("--rows", type=int, default=5, help="examples of rows to show (5)")
+    parser.add_argument(
+        "--rows", type=int, default=5, help="examples of rows and of lines to show (5)"
+    )
     parser.add_argument("--each", action="store_true", help="tables file by file, not as one")
 
 
@@ -76,7 +80,7 @@ def _draw_dataset(on: Any, found: "DatasetDiff") -> None:
     drawn = table("file", "", "before", "after", "lines", right=("before", "after"))
     for change in found.files[:_MOST_FILES]:
         drawn.add_row(
-            escape(_printable(change.path or "(the file)")),
+            escape(printable(change.path or "(the file)")),
             f"[{_TONES[change.word]}]{change.word}[/]",
             "–" if change.before is None else size(change.before),
             "–" if change.after is None else size(change.after),
@@ -85,15 +89,12 @@ def _draw_dataset(on: Any, found: "DatasetDiff") -> None:
     on.print(drawn)
     if len(found.files) > _MOST_FILES:
         on.print(f"  … and {len(found.files) - _MOST_FILES} more; --json lists all")
+    for change in found.files[:_MOST_FILES]:
+        _draw_lines(on, change)
     for one in found.tables:
         _draw_table(on, one)
     for problem in found.problems:
         on.print(f"[yellow]not compared as a table[/]: {escape(problem)}")
-
-
-def _printable(text: str) -> str:
-    """A name with line ends or control characters in it stays on its line."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _lines(change: "FileChange") -> str:
@@ -108,12 +109,28 @@ def _lines(change: "FileChange") -> str:
     return f"[green]+{added}[/] [red]-{removed}[/]"
 
 
+def _draw_lines(on: Any, change: "FileChange") -> None:
+    """The first lines of a text that went and that came."""
+    from rich.markup import escape
+
+    if not (change.added_lines or change.removed_lines):
+        return
+    on.print(f"\n[bold]lines[/] of {escape(printable(change.path or '(the file)'))}")
+    for tone, sign, lines in (
+        ("red", "-", change.removed_lines),
+        ("green", "+", change.added_lines),
+    ):
+        for line in lines:
+            text = line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+            on.print(f"  [{tone}]{sign}[/] {escape(printable(text))}", soft_wrap=True)
+
+
 def _draw_table(on: Any, found: "TableChange") -> None:
     from rich.markup import escape
 
     rows = found.rows
     which = f"the {found.files} files that differ" if found.path is None else found.path or "table"
-    on.print(f"\n[bold]rows[/] of {escape(_printable(which))}: {rows.before:,} → {rows.after:,}")
+    on.print(f"\n[bold]rows[/] of {escape(printable(which))}: {rows.before:,} → {rows.after:,}")
     parts = [f"[green]{rows.added:,} added[/]", f"[red]{rows.removed:,} removed[/]"]
     if rows.key:
         parts.append(f"[yellow]{rows.changed:,} changed[/]")
@@ -181,7 +198,7 @@ def _shown(value: Any) -> str:
 
     if value is None:
         return "–"
-    text = f"{value:.6g}" if isinstance(value, float) else _printable(str(value))
+    text = f"{value:.6g}" if isinstance(value, float) else printable(str(value))
     return escape(text if len(text) <= _WIDE else f"{text[: _WIDE - 1]}…")
 
 
