@@ -131,7 +131,10 @@ def push(
         return Pushed(there.where, (), Sent(), 0, unreadable=unreadable)
     mended = mending.repair(there, watch) if repair else Examined()
     sent = sending.send(there, project.store, sorted(record.held), watch)
+    mending.settle(there, mended)
     records.update(there.backend, record, seen)
+    again = sending.confirm(there, project.store, sorted(record.held), watch)
+    sent = replace(sent, bytes=sent.bytes + again.bytes, packs=sent.packs + again.packs, objects=sent.objects + again.objects)  # fmt: skip
     known = before.held if before else frozenset[Digest]()
     new = tuple(item for item in items if item.digest not in known)
     bad = (*mended.bad, *mended.unnamed)

@@ -13,7 +13,7 @@ from tricord.store.remote.collecting import DAY, collect
 from tricord.store.remote.receiving import fetch
 from tricord.store.remote.records import Record
 from tricord.store.remote.remote import Remote
-from tricord.store.remote.sending import send
+from tricord.store.remote.sending import confirm, send
 
 
 def keep(backend: Any, project: str, *held: Digest) -> None:
@@ -143,3 +143,44 @@ def test_nothing_goes_while_something_cannot_be_read(
     with pytest.raises(RemoteError):
         collect(Remote(backend), grace=DAY, delete=True)
     assert sorted(info.name for info in backend.memory.list("packs")) == before
+
+
+@pytest.mark.parametrize("moment", ["list", "delete"])
+def test_what_is_pushed_again_while_a_collection_is_about_to_delete_it_stays(
+    moment: str, here: LocalStore, there: LocalStore, backend: Any, folder: Path
+) -> None:
+    digests = [here.put_bytes(b"waste for a while" * 100), here.put_file(folder / "large")]
+    send(Remote(backend), here, digests)
+    days(backend, 3)
+    collect(Remote(backend), grace=DAY, delete=True)
+    days(backend, 3)
+    lists = 0
+
+    def push(what: str, name: str) -> None:
+        nonlocal lists
+        lists += what == "list" and name == "objects"
+        if (moment == "list" and lists == 3) or (what == "delete" and name.startswith("index/")):
+            backend.be_honest()
+            send(Remote(backend), here, digests)
+            keep(backend, "mine", *digests)
+
+    backend.before = push
+    assert not collect(Remote(backend), grace=DAY, delete=True).deleted
+    assert records.roots(records.read_all(backend)) == set(digests)
+    fetch(Remote(backend), there, digests).check("there")
+    assert not collect(Remote(backend), grace=DAY, delete=True).deleted
+
+
+def test_a_push_looks_again_at_what_had_been_waste(
+    here: LocalStore, there: LocalStore, backend: Any
+) -> None:
+    digest = here.put_bytes(b"waste for a while" * 100)
+    send(Remote(backend), here, [digest])
+    days(backend, 3)
+    collect(Remote(backend), grace=DAY, delete=True)
+    remote = Remote(backend)
+    send(remote, here, [digest])
+    backend.memory.delete([info.name for top in ("packs", "index") for info in backend.memory.list(top)])  # fmt: skip
+    assert confirm(remote, here, [digest]).packs == 1
+    fetch(Remote(backend), there, [digest]).check("there")
+    assert confirm(remote, here, [digest]).packs == 0

@@ -19,7 +19,7 @@ from tricord.store.progress import Watch, quiet
 from tricord.store.remote import doomed as dooming
 from tricord.store.remote import records
 from tricord.store.remote.backend import Info
-from tricord.store.remote.indexing import Catalog, Contents, HeldPack, Spot
+from tricord.store.remote.indexing import Catalog, Contents, HeldPack, Spot, name_in
 from tricord.store.remote.lanes import in_lanes
 from tricord.store.remote.receiving import Blob, get, lists, spans
 from tricord.store.remote.records import Record
@@ -71,7 +71,7 @@ def collect(
             where=f"{remote.where}, {remote.damaged[0]}",
             hint="tricord push --repair",
         )
-    there = {info.name: info for top in ("packs", "objects") for info in remote.backend.list(top)}
+    there = _listed(remote)
     now = remote.backend.now()
     use = _used(catalog, _needed(remote, catalog, live(before)))
     done = Collected()
@@ -79,17 +79,25 @@ def collect(
         done.rewritten = _rewrite(remote, catalog, use, there, now - grace, watch)
     waste: dict[str, Info] = {}
     for place, info in there.items():
-        name = _name(place)
+        name = name_in(place)
         if name in use.packs or name in use.objects:
             done.needed += info.size
         elif info.modified <= now - grace:
             waste[name] = info
-    known = dooming.update(remote.backend, lambda old: {name: old.get(name, now) for name in waste}) if delete else dooming.read(remote.backend)  # fmt: skip
+    named = catalog.contents.packs.keys() | catalog.contents.objects.keys()
+    unnamed = {name_in(place) for place in there} - named
+
+    def known_as_waste(old: dooming.Doomed) -> dooming.Doomed:
+        # what a repair entered stays: it is damaged, and no index names it
+        stays = {name: since for name, since in old.items() if name in unnamed}
+        return stays | {name: old.get(name, now) for name in waste}
+
+    known = dooming.update(remote.backend, known_as_waste) if delete else dooming.read(remote.backend)  # fmt: skip
     due = {name: info for name, info in waste.items() if known.get(name, now) <= now - grace}
     done.doomed = {info.name: info.size for name, info in waste.items() if name not in due}
-    done.deleted = {info.name: info.size for info in due.values()}
     if delete and due:
-        _delete(remote, due)
+        due = _delete(remote, due)
+    done.deleted = {info.name: info.size for info in due.values()}
     return done
 
 
@@ -150,7 +158,7 @@ def _used(catalog: Catalog, needed: tuple[set[Digest], set[Digest], dict[Digest,
     for shape, digest in sorted(wanted):
         spot = catalog.spot(shape, digest)
         if spot is not None and spot.place.startswith("objects/"):
-            use.objects.add(Digest(_name(spot.place)))
+            use.objects.add(Digest(name_in(spot.place)))
     return use
 
 
@@ -202,19 +210,36 @@ def _put(remote: Remote, writer: PackWriter, made: Contents) -> None:
     pack.path.unlink()
 
 
-def _delete(remote: Remote, due: Mapping[str, Info]) -> None:
-    """Nothing names it first; then it goes."""
+def _delete(remote: Remote, due: Mapping[str, Info]) -> dict[str, Info]:
+    """Nothing names it first; then it goes. What of it went: not what a push has written anew meanwhile."""
     held = remote.catalog.contents
+    due = _still(remote, due)
     left = Contents(
         {name: pack for name, pack in held.packs.items() if name not in due},
         {digest: each for digest, each in held.objects.items() if digest not in due},
     )
     remote.supersede(left)
+    before, due = due, _still(remote, due)
+    anew = Contents(
+        {n: pack for n, pack in held.packs.items() if n in before and n not in due},
+        {d: each for d, each in held.objects.items() if d in before and d not in due},
+    )
+    if anew:
+        remote.publish(anew)
     remote.backend.delete([info.name for info in due.values()])
+    _forget(remote, due)
+    return due
+
+
+def _still(remote: Remote, due: Mapping[str, Info]) -> dict[str, Info]:
+    """Those that are as they were when the collection began."""
+    there = _listed(remote)
+    return {name: info for name, info in due.items() if there.get(info.name) == info}
+
+
+def _listed(remote: Remote) -> dict[str, Info]:
+    return {info.name: info for top in ("packs", "objects") for info in remote.backend.list(top)}
+
+
+def _forget(remote: Remote, due: Mapping[str, Info]) -> None:
     dooming.update(remote.backend, lambda old: {n: since for n, since in old.items() if n not in due})  # fmt: skip
-
-
-def _name(place: str) -> str:
-    """A pack's name, or a large file's digest."""
-    top, _, rest = place.partition("/")
-    return rest.removesuffix(packs.SUFFIX) if top == "packs" else rest.replace("/", "")

@@ -93,6 +93,16 @@ def object_place(digest: Digest) -> str:
     return f"objects/{digest[:2]}/{digest[2:]}"
 
 
+def name_in(place: str) -> str:
+    """A pack's name, or a large file's digest, from its place.
+
+    >>> name_in("packs/ab.pack"), name_in("objects/ab/cdef")
+    ('ab', 'abcdef')
+    """
+    top, _, rest = place.partition("/")
+    return rest.removesuffix(packs.SUFFIX) if top == "packs" else rest.replace("/", "")
+
+
 def index_place(name: str) -> str:
     return f"{FOLDER}/{name}{SUFFIX}"
 

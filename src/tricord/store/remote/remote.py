@@ -34,6 +34,8 @@ class Remote:
         self.backend = backend
         self.damaged: list[str] = []
         """Index objects that could not be read when the catalog was."""
+        self.published: set[str] = set()
+        """Packs by name and large files by digest that were entered by way of this."""
         self._cache = cache
         self._catalog: Catalog | None = None
         self._sizes: dict[str, int] = {}
@@ -108,6 +110,7 @@ class Remote:
         if len(self._sizes) > _MANY:
             self._gather()
         self._list()
+        self.published |= contents.packs.keys() | contents.objects.keys()
         merged = Contents()
         merged.add(self.catalog.contents)
         merged.add(contents)

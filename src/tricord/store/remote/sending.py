@@ -109,6 +109,20 @@ def send(
     raise AssertionError
 
 
+def confirm(
+    remote: Remote, store: LocalStore, digests: Iterable[Digest], watch: Watch = quiet
+) -> Sent:
+    """Now that a record names what was sent: send again what a collection, which had read the records before
+    and known it as waste, deleted since. Asks nothing where nothing that was sent had been waste. As `send`."""
+    doubtful = remote.published & remote.catalog.doomed
+    if not doubtful:
+        return Sent()
+    held = remote.inspect()[0].contents
+    if doubtful <= held.packs.keys() | held.objects.keys():
+        return Sent()
+    return send(remote, store, digests, watch)
+
+
 def planned(store: LocalStore, catalog: Catalog, digests: Sequence[Digest]) -> Plan:
     """What a remote with this catalog lacks of files and trees."""
     trees, files, absent = _closure(store, catalog, digests)
