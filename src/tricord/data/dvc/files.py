@@ -34,7 +34,6 @@ class Out:
     md5: str
     folder: bool = False
     legacy: bool = False
-    executable: bool = False
     stage: str = ""
     remote: str = ""
     about: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -172,7 +171,6 @@ def _out(path: str, out: Mapping[str, Any], stage: str) -> Out | Left:
         md5=bare,
         folder=md5.endswith(".dir") or bool(files),
         legacy=out.get("hash") != "md5",
-        executable=out.get("isexec") is True,
         stage=stage,
         remote=str(out.get("remote", "")),
         about=_about(out),
