@@ -1,6 +1,6 @@
 """Does a project still hold what it recorded? The store, the ledger, and what the one says of the other."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,14 +65,15 @@ def verify(
         found = list(problems(project.store, watch, seen))
     needs = list(own_needs(project))
     gone = let_go(project)
-    findings = [_finding(project, seen, needs, problem) for problem in found if not problem.absent]
+    listed = _listed(project, seen, found)
+    findings = [_finding(project, seen, listed, needs, problem) for problem in found if not problem.absent]  # fmt: skip
     absent = _absent(project, needs)
     missing = absent - gone
     partly = [
         problem for problem in found if problem.absent and not gone.issuperset(problem.missing)
     ]
     if not project.config.remotes:
-        findings += [_finding(project, seen, needs, problem) for problem in partly]
+        findings += [_finding(project, seen, listed, needs, problem) for problem in partly]
         findings += [_lost(project, needs, digest) for digest in sorted(missing)]
     elsewhere = len(missing) + len(partly) if project.config.remotes else 0
     if repaired is not None:
@@ -100,12 +101,22 @@ def _absent(project: Project, needs: Iterable[Need]) -> set[Digest]:
     return {digest for digest in absent if digest in pointed or project.ledger.artifact(digest)}
 
 
-def _finding(project: Project, seen: Checked, needs: Iterable[Need], problem: Problem) -> Finding:
+def _listed(project: Project, seen: Checked, found: Iterable[Problem]) -> dict[Digest, list[Digest]]:  # fmt: skip
+    """Which lists name what has a problem, and which name those lists."""
+    wanted = {problem.digest for problem in found if problem.digest is not None}
+    first = lists_of(project.store, seen, wanted)
+    parents = {parent for some in first.values() for parent in some}
+    return lists_of(project.store, seen, parents) | first
+
+
+def _finding(
+    project: Project, seen: Checked, listed: Mapping[Digest, list[Digest]], needs: Iterable[Need], problem: Problem
+) -> Finding:  # fmt: skip
     users: tuple[str, ...] = ()
     source: str | None = None
     if problem.digest is not None:
-        parents = lists_of(seen, {problem.digest}).get(problem.digest, [])
-        parents += [each for one in parents for each in lists_of(seen, {one}).get(one, [])]
+        parents = listed.get(problem.digest, [])
+        parents = [*parents, *(each for one in parents for each in listed.get(one, []))]
         users = _users(needs, {problem.digest, *parents})
         source = next((str(path) for _, path in _candidates(project, seen, {problem.digest})), None)
     if problem.absent:

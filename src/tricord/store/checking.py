@@ -13,6 +13,7 @@ from tricord.store.index import Index
 from tricord.store.marks import key
 from tricord.store.pack import Row, Shape
 from tricord.store.progress import Watch, quiet
+from tricord.store.reading import Reader
 from tricord.store.waste import Rooted
 from tricord.store.writing import place_of
 
@@ -35,15 +36,14 @@ class Problem:
 
 @dataclass(slots=True)
 class Checked:
-    """What a look over a store has seen: keys of good files and chunks, lists that were read."""
+    """What a look over a store has seen: keys of good files and chunks, and where good lists are.
+
+    The lists themselves are read once more where they are asked for: all of them are too much for the memory.
+    """
 
     files: set[int] = field(default_factory=set[int])
-    trees: dict[Digest, tuple[bytes, Path]] = field(
-        default_factory=dict[Digest, tuple[bytes, Path]]
-    )
-    recipes: dict[Digest, tuple[list[recipe.Part], Path]] = field(
-        default_factory=dict[Digest, tuple[list[recipe.Part], Path]]
-    )
+    trees: dict[Digest, Path] = field(default_factory=dict[Digest, Path])
+    recipes: dict[Digest, Path] = field(default_factory=dict[Digest, Path])
     sums: dict[str, int] = field(default_factory=dict[str, int])
     blobs: int = 0
 
@@ -65,15 +65,23 @@ def problems(store: Rooted, watch: Watch = quiet, seen: Checked | None = None) -
         index.refresh()
         yield from _index(store.root, index, seen)
         whole: set[int] = set()
-        for digest, (parts, path) in seen.recipes.items():
-            lost = [] if key(digest) in seen.files else _lost_chunks(store.root, index, parts, seen)
+        reader = Reader(store.root, index)
+        for digest, path in seen.recipes.items():
+            if key(digest) in seen.files:
+                continue
+            data = _again(reader, digest, Shape.RECIPE, path)
+            parts = recipe.parse(data) if data is not None else []
+            lost = _lost_chunks(store.root, index, parts, seen)
             if not lost:
                 whole.add(key(digest))
                 continue
             what = f"{len(lost)} of the {len(parts)} chunks of this file are not here"
             yield Problem(digest, what, path, absent=True, missing=tuple(lost))
-        for digest, (data, path) in seen.trees.items():
-            yield from _tree(digest, data, path, seen.files | whole if whole else seen.files)
+        there = seen.files | whole if whole else seen.files
+        for digest, path in seen.trees.items():
+            data = _again(reader, digest, Shape.TREE, path)
+            if data is not None:
+                yield from _tree(digest, data, path, there)
     finally:
         index.close()
 
@@ -107,9 +115,10 @@ def _blob(row: Row, stored: bytes, file: Path, seen: Checked) -> Problem | None:
         data = pack.decode(row, stored)
         if row.shape == Shape.TREE:
             tree.decode(data)
-            seen.trees[row.digest] = data, file
+            seen.trees[row.digest] = file
         elif row.shape == Shape.RECIPE:
-            seen.recipes[row.digest] = recipe.parse(data), file
+            recipe.parse(data)
+            seen.recipes[row.digest] = file
         else:
             seen.files.add(key(row.digest))
     except (ObjectCorrupt, ValueError) as error:
@@ -143,7 +152,7 @@ def _old_tree(digest: Digest, path: Path, seen: Checked) -> Iterator[Problem]:
         if digests.of_tree_bytes(data) != digest:
             raise ValueError("its bytes do not match its digest")
         tree.decode(data)
-        seen.trees[digest] = data, path
+        seen.trees[digest] = path
     except FileNotFoundError:
         return
     except (OSError, ValueError) as error:
@@ -197,15 +206,29 @@ def _tree(digest: Digest, data: bytes, path: Path, files: set[int]) -> Iterator[
         yield Problem(digest, what, path, absent=True, missing=missing)
 
 
-def lists_of(seen: Checked, wanted: set[Digest]) -> dict[Digest, list[Digest]]:
-    """In which trees and recipes each of `wanted` is listed, of those that were read."""
+def _again(reader: Reader, digest: Digest, shape: Shape, path: Path) -> bytes | None:
+    """A list that was good, wherever it is by now; None where somebody deleted it meanwhile."""
+    try:
+        return reader.blob(digest, shape) if path.suffix == pack.SUFFIX else path.read_bytes()
+    except (FileNotFoundError, ObjectCorrupt):
+        return None
+
+
+def lists_of(store: Rooted, seen: Checked, wanted: set[Digest]) -> dict[Digest, list[Digest]]:
+    """In which trees and recipes each of `wanted` is listed, of those that were read. Reads all of them: once for all that is wanted."""
     found: dict[Digest, list[Digest]] = {}
-    for parent, (parts, _) in seen.recipes.items():
-        for part in parts:
-            if part.digest in wanted:
-                found.setdefault(part.digest, []).append(parent)
-    for parent, (data, _) in seen.trees.items():
-        for entry in tree.decode(data):
-            if entry.digest in wanted:
-                found.setdefault(entry.digest, []).append(parent)
+    if not wanted:
+        return found
+    index = Index(store.root)
+    try:
+        reader = Reader(store.root, index)
+        for parent, path in (*seen.recipes.items(), *seen.trees.items()):
+            is_tree = parent in seen.trees
+            data = _again(reader, parent, Shape.TREE if is_tree else Shape.RECIPE, path)
+            if data is not None:
+                listed = tree.decode(data) if is_tree else recipe.parse(data)
+                for digest in {each.digest for each in listed} & wanted:
+                    found.setdefault(digest, []).append(parent)
+    finally:
+        index.close()
     return found

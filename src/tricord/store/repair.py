@@ -69,7 +69,7 @@ def repair(
                 store.index.drop([], [digest])
                 aside += _put_aside(store.root, file)
         lost = store.missing(wanted)
-        listed = {digest for parents in lists_of(seen, lost).values() for digest in parents}
+        listed = {digest for parents in lists_of(store, seen, lost).values() for digest in parents}
         lost |= store.missing(listed & seen.recipes.keys())  # files with chunks that are lost
         for bring in sources:
             if rest := store.missing(lost):
