@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tricord.core.artifact import Digest
 from tricord.core.ref import parse_ref
-from tricord.project import collection, datasets
+from tricord.project import collection, datasets, pointers
 from tricord.project.neighbours import neighbours, opened
 from tricord.project.project import Project
 from tricord.project.reach import Need, own_needs
@@ -13,6 +13,7 @@ from tricord.store.usage import Usage, measure
 from tricord.store.waste import Waste
 
 _OTHERS = "other projects"
+_POINTERS = "pointers of the work tree and Git"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ def by_name(project: Project, *, versions: bool = False) -> Report:
             return f"{room}/{name}"
         if need.place == "run":
             return f"run {need.name.partition(' ')[0]}"
-        return {"release": "releases"}.get(need.place, "pointers of the work tree and Git")
+        return {"release": "releases"}.get(need.place, _POINTERS)
 
     groups = _grouped(own_needs(project), group)
+    _give_to_datasets(project, groups)
     for root in neighbours(project):
         neighbour = opened(root)
         try:
@@ -82,6 +84,21 @@ def _grouped(needs: Iterable[Need], group: Callable[[Need], str]) -> dict[str, s
     for need in needs:
         groups.setdefault(group(need), set()).add(need.digest)
     return groups
+
+
+def _give_to_datasets(project: Project, groups: dict[str, set[Digest]]) -> None:
+    """A dataset's own pointers are no other user of its content: only what no dataset is known to have
+    had, as in the history of a clone, stays with the pointers."""
+    left = groups.pop(_POINTERS, set())
+    for name, digests in groups.items():
+        if name.startswith(datasets.ROOM):
+            left -= digests
+    for pointer in pointers.read_all(project.root)[0].values():
+        if pointer.digest in left:
+            groups.setdefault(f"{datasets.ROOM}{pointer.name}", set()).add(pointer.digest)
+            left.discard(pointer.digest)
+    if left:
+        groups[_POINTERS] = left
 
 
 def _report(project: Project, groups: dict[str, set[Digest]]) -> Report:
