@@ -1,14 +1,22 @@
 """A remote that fails, loses, damages or lies: clear errors, nothing false in the store (R4), and mended by a push."""
 
+import errno
 import fcntl
 import os
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tricord.core.artifact import Digest
-from tricord.core.errors import ObjectCorrupt, ObjectMissing, RemoteRefused, RemoteUnreachable
+from tricord.core.errors import (
+    ObjectCorrupt,
+    ObjectMissing,
+    RemoteRefused,
+    RemoteUnreachable,
+    StorageFull,
+)
 from tricord.store import collect
 from tricord.store import recipe as recipes
 from tricord.store.local import LocalStore
@@ -300,3 +308,52 @@ def test_what_a_collection_takes_during_a_fetch_is_brought_anew(
     assert len(gets) >= 2
     backend.be_honest()
     whole(there, digest, folder)
+
+
+def test_two_fetches_of_one_large_file_do_not_write_into_one(
+    here: LocalStore, there: LocalStore, folder: Path, remote: Remote, backend: Any, tmp_path: Path
+) -> None:
+    """The second one begins, and ends, while the first one has written the beginning."""
+    digest = here.put_file(folder / "large")
+    send(remote, here, [digest])
+    cache = tmp_path / "cache-there"
+    other = LocalStore(tmp_path / "other")
+    begun: list[Path] = []
+    get_to = backend.memory.get_to
+
+    def slowly(name: str, file: Path) -> None:
+        begun.append(file)
+        if len(begun) == 1:
+            with file.open("ab") as opened:
+                opened.write((folder / "large").read_bytes()[:1_000_000])
+                opened.flush()
+                fetch(Remote(backend, cache), other, [digest]).check("there")
+        get_to(name, file)
+
+    backend.get_to = slowly
+    fetch(Remote(backend, cache), there, [digest]).check("there")
+    assert begun[0].parent.name == "partial"
+    assert begun[0] != begun[1]
+    for store in (there, other):
+        assert store.read(digest) == (folder / "large").read_bytes()
+    assert not list((cache / "partial").iterdir())
+    other.close()
+
+
+@pytest.mark.parametrize("name", ["large", "many"])
+def test_a_full_disk_is_told_as_one(
+    name: str, here: LocalStore, there: LocalStore, folder: Path, backend: Any, tmp_path: Path, noise: random.Random
+) -> None:  # fmt: skip
+    if name == "many":
+        (folder / "many").mkdir()
+        for number in range(200):
+            (folder / "many" / str(number)).write_bytes(noise.randbytes(30_000))
+    digest = here.put_file(folder / "large") if name == "large" else here.put_tree(folder / "many")
+    send(Remote(backend), here, [digest])
+
+    def full(name: str, file: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(file))
+
+    backend.get_to = full
+    with pytest.raises(StorageFull):
+        fetch(Remote(backend, tmp_path / "cache-there"), there, [digest])

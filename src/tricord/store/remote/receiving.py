@@ -1,7 +1,10 @@
 """Receiving: content of a remote that a store lacks, by few requests, checked before it gets a name."""
 
+import fcntl
+import os
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -183,7 +186,8 @@ class _Fetch:
                 def bring(each: Wanted, ingest: Ingest = ingest) -> bool:
                     target = ingest.area / each[0].name
                     try:
-                        self.remote.backend.get_to(each[0].place, target)
+                        with in_store(target):
+                            self.remote.backend.get_to(each[0].place, target)
                     except ObjectMissing:
                         return False
                     return ingest.add_pack(target, each[1])
@@ -257,11 +261,11 @@ class _Fetch:
 
     def _whole(self, held: HeldObject) -> None:
         """A large file as one object: what had come before a kill is continued."""
-        with self.store.ingest() as ingest:
-            target = self._partial(held.digest, ingest)
+        with self.store.ingest() as ingest, self._partial(held.digest, ingest) as target:
             try:
                 before = target.stat().st_size if target.exists() else 0
-                self.remote.backend.get_to(object_place(held.digest), target)
+                with in_store(target):
+                    self.remote.backend.get_to(object_place(held.digest), target)
                 self.bytes += target.stat().st_size - before
                 ingest.add_plain(held.digest, target)
                 self.arrived += 1
@@ -272,13 +276,24 @@ class _Fetch:
                 self.lost[held.digest] = BROKEN
                 target.unlink(missing_ok=True)
 
-    def _partial(self, digest: Digest, ingest: Ingest) -> Path:
-        if self.remote.cache is None:
-            return ingest.area / digest
-        folder = self.remote.cache / "partial"
+    @contextmanager
+    def _partial(self, digest: Digest, ingest: Ingest) -> Generator[Path]:
+        """Where a large file is written to: what a fetch that was stopped left, unless another one is at it."""
+        folder = None if self.remote.cache is None else self.remote.cache / "partial"
+        if folder is None:
+            yield ingest.area / digest
+            return
         with in_store(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        return folder / digest
+            target = folder / digest
+            opened = os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            yield target if _alone(opened, target) else ingest.area / digest
+            # nothing came: no beginning that a later fetch could go on with
+            if os.fstat(opened).st_size == 0:
+                target.unlink(missing_ok=True)
+        finally:
+            os.close(opened)
 
     def _blobs(self, digests: Sequence[Digest], *, counted: bool) -> None:
         """Small files and chunks into the store, in stored form, a batch at a time."""
@@ -374,6 +389,15 @@ def lists(
         lost |= worse
         size += came
     return found, lost, size
+
+
+def _alone(opened: int, target: Path) -> bool:
+    """Does only this process write to the file that it opened, and is that still the one of this name?"""
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(opened), target.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def avoid(remote: Remote, places: Iterable[str]) -> None:
