@@ -120,12 +120,16 @@ class PackWriter:
         return row
 
     def finish(self) -> Pack:
-        """Write directory and trailer, make it all durable, and close."""
+        """Write directory and trailer, make it all durable, and close. Nothing is left of it where that fails."""
         directory, trailer = closing(self.rows)
         self._waiting += directory, trailer
-        self._flush()
-        os.fchmod(self._file, 0o444)
-        files.sync(self._file)
+        try:
+            self._flush()
+            os.fchmod(self._file, 0o444)
+            files.sync(self._file)
+        except BaseException:
+            self.abandon()
+            raise
         self._close()
         size = self._offset + len(directory) + len(trailer)
         return Pack(name_of(directory), self.path, tuple(self.rows), size)

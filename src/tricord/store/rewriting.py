@@ -33,6 +33,7 @@ class _Written:
         writer = self.open.get(parent)
         if writer is not None and writer.size + len(stored) > pack.LIMIT:
             self.finished.append(writer.finish())
+            del self.open[parent]
             writer = None
         if writer is None:
             writer = self.open[parent] = PackWriter(self.area / os.urandom(8).hex())
@@ -46,6 +47,7 @@ class _Written:
     def abandon(self) -> None:
         for writer in self.open.values():
             writer.abandon()
+        self.open.clear()
 
 
 def rewrite(root: Path, index: Index, area: Path, names: Iterable[str], keep: Keep) -> int:

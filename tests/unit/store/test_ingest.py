@@ -212,3 +212,16 @@ def test_a_blob_that_no_writer_makes_is_neither_read_nor_written(store: LocalSto
     with pytest.raises(StoreError, match="longer"):
         writer.append(Shape.FILE, row.digest, packed, len(large), compressed=True)
     writer.abandon()
+
+
+def test_nothing_is_left_of_a_pack_that_cannot_be_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(file: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tricord.core.files.sync", full)
+    writer = pack.PackWriter(tmp_path / "pack")
+    with pytest.raises(OSError, match="No space"):
+        writer.finish()
+    assert list(tmp_path.iterdir()) == []
