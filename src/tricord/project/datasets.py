@@ -150,7 +150,12 @@ def record(project: Project, name: str, artifact: Artifact, *, why: str) -> Vers
     """Make an artifact the latest version of a dataset: one move of its ref, an event. The same
     content again changes nothing."""
     project.ledger.add_artifact(artifact)
-    move = project.move(ref_of(name), artifact.digest, why=why)
+    try:
+        move = project.move(ref_of(name), artifact.digest, why=why)
+    except RefConflict:
+        if project.ledger.ref(ref_of(name)) != artifact.digest:
+            raise
+        move = None  # somebody else recorded the same at the same time
     # by its digest, since the number is the one that the content has had since its first move
     return replace(resolve(project, f"{name}@{artifact.digest}"), changed=move is not None)
 
@@ -167,7 +172,13 @@ def tag(
             f"{label!r} cannot be a tag: it reads as a version's number, digest or 'latest'",
             hint=f"tricord data tag {version} reviewed",
         )
-    ref = ref_of(version.name, label)
+    try:
+        ref = ref_of(version.name, label)
+    except TricordError as error:
+        raise TricordError(
+            f"{label!r} cannot be a tag: letters, digits, - _ and . may be in it, a letter or digit first",
+            hint=f"tricord data tag {version} reviewed",
+        ) from error
     before = project.ledger.ref(ref)
     if before not in (None, version.digest) and not force:
         raise RefConflict(

@@ -1,11 +1,13 @@
 """Versions of a dataset: numbered, named, tagged."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from tricord.core.artifact import Artifact, Kind
+from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.errors import NotRecorded, RefConflict, TricordError
+from tricord.core.ref import Move
 from tricord.project import datasets
 from tricord.project.project import Project
 
@@ -97,3 +99,34 @@ def test_a_version_that_only_a_tag_knows_has_no_number(project: Project) -> None
 
     assert (found.number, found.digest, found.why) == (0, digest, "from elsewhere")
     assert str(found) == f"flights@{digest[:12]}"
+
+
+def test_two_that_record_the_same_at_once_both_succeed(
+    project: Project, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make("a")
+    real = Project.move
+
+    def late(self: Project, ref: str, to: Digest | None, **named: Any) -> Move | None:
+        """Somebody else is quicker, after this one has looked where the ref stands."""
+        before = self.ledger.ref(ref)
+        real(self, ref, theirs if theirs else to, why="the quicker one")
+        named["old"] = before
+        return real(self, ref, to, **named)
+
+    theirs: Digest | None = None
+    monkeypatch.setattr(Project, "move", late)
+    version = make("b")
+    assert (version.number, version.changed, version.why) == (2, False, "the quicker one")
+    theirs = datasets.versions(project, "flights")[0].digest
+    with pytest.raises(RefConflict):
+        make("c")
+
+
+@pytest.mark.parametrize("label", ["bad tag", "-x", "a/b", "", "täg!"])
+def test_a_tag_that_cannot_be_written_is_told_by_its_characters(
+    project: Project, make: Make, label: str
+) -> None:
+    with pytest.raises(TricordError, match="cannot be a tag: letters, digits") as caught:
+        datasets.tag(project, make("a"), label)
+    assert caught.value.hint == "tricord data tag flights@v1 reviewed"
