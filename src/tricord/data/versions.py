@@ -8,8 +8,10 @@ from pathlib import Path
 
 from tricord.core.artifact import Artifact, Kind
 from tricord.core.canonical import JSON
+from tricord.core.config import FILE as SETTINGS
 from tricord.core.errors import DataError, ObjectMissing
 from tricord.core.pointer import SUFFIX, Pointer, check_name, check_path
+from tricord.core.spelling import quoted
 from tricord.data import ignoring, laying, leftovers, pointers, sparse
 from tricord.project import datasets
 from tricord.project.datasets import Version
@@ -47,7 +49,7 @@ def add(
     elif name not in (None, here.name):
         raise DataError(
             f"{here.path} is the dataset {here.name}, not {name}",
-            hint=f"tricord mv {here.path} {here.path} --name {name}",
+            hint=f"tricord mv {quoted(here.path)} {quoted(here.path)} --name {name}",
         )
     else:
         name = here.name
@@ -64,7 +66,7 @@ def add(
         check=_check_content,
         watch=watch,
     )
-    if not stored.size:
+    if not stored.size and (stored.is_tree or _is_table(place)):
         raise _nothing_in(place)
     if here is not None and stored.is_tree:
         stored = _with_lacking(project, here, stored)
@@ -102,7 +104,7 @@ def _with_lacking(project: Project, here: Pointer, stored: Stored) -> Stored:
         raise ObjectMissing(
             f"only a part of {here.name} is here, and a version needs the rest of its files too",
             where=here.path,
-            hint=f"tricord fetch {here.name}, then tricord add {here.path}",
+            hint=f"tricord fetch {here.name}, then tricord add {quoted(here.path)}",
         ) from error
     sparse.note(project, here.path, {entry.path for entry in now})
     size = stored.size + sum(entry.size for entry in kept)
@@ -156,6 +158,8 @@ def _owner(place: Path, root: Path) -> str | None:
     """Whose a place is that no dataset may be. What a program of the project keeps in a folder of its own
     below `.tricord`, such as a replay's deliveries, is data."""
     parts = place.relative_to(root).parts if place.is_relative_to(root) else place.parts[-1:]
+    if place == root / SETTINGS:
+        return "Tricord's"
     if ".git" in parts:
         return "Git's"
     if ".tricord" in parts:
@@ -180,7 +184,7 @@ def _pointer_of(project: Project, place: Path) -> Pointer | None:
             raise DataError(
                 f"this lies in the dataset {around}",
                 where=path,
-                hint=f"add that: tricord add {around}; or take it apart: tricord untrack {around}",
+                hint=f"add that: tricord add {quoted(around)}; or take it apart: tricord untrack {quoted(around)}",
             )
     file = pointers.pointer_file(project.root, path)
     if os.path.lexists(file) and not file.is_file():
@@ -214,7 +218,7 @@ def _check_free(project: Project, name: str, path: str) -> None:
             raise DataError(
                 f"there is a dataset {name} already: {other.path}",
                 where=path,
-                hint=f"give this one another name: tricord add {path} --name NAME",
+                hint=f"give this one another name: tricord add {quoted(path)} --name NAME",
             )
 
 
@@ -229,6 +233,15 @@ def _check_content(scanned: Scan) -> None:
                     where=scanned.top,
                     hint=f"tricord untrack {folder.absolute}/{name.removesuffix(SUFFIX)}",
                 )
+
+
+def _is_table(file: Path) -> bool:
+    """Whether rows are to be expected in a file; without, it is a marker, and nothing in it says enough."""
+    from tricord.data.tables import (
+        SUFFIXES,
+    )  # brings polars along, and is asked of empty files only
+
+    return file.suffix.lower() in SUFFIXES
 
 
 def _nothing_in(place: Path) -> DataError:

@@ -13,6 +13,7 @@ from tricord.core.artifact import Kind
 from tricord.core.errors import DataError
 from tricord.core.event import EventType
 from tricord.data import pointers
+from tricord.data.checkout import checkout
 from tricord.data.versions import add
 from tricord.project.project import Project
 from tricord.store.ingest import Ingest
@@ -143,6 +144,17 @@ def test_a_pointer_keeps_what_people_said(project: Project, flights: Path) -> No
     assert after.digest != pointer.digest
 
 
+def test_an_empty_file_that_is_no_table_is_a_marker(project: Project) -> None:
+    place = project.root / "_SUCCESS"
+    place.touch()
+    version = add(project, place, name="done")
+    assert (version.artifact.size, project.store.read(version.digest)) == (0, b"")
+    assert not add(project, place).changed
+    place.unlink()
+    checkout(project, "done")
+    assert place.read_bytes() == b""
+
+
 def test_what_lies_elsewhere_is_recorded_without_a_pointer(
     project: Project, tmp_path: Path
 ) -> None:
@@ -173,6 +185,7 @@ def test_what_a_program_keeps_below_tricord_is_recorded_without_a_pointer(
         (".tricord/store", "Tricord's own"),
         (".tricord/store/packs", "Tricord's own"),
         (".tricord/ledger.sqlite", "Tricord's own"),
+        ("tricord.toml", "Tricord's own"),
         (".git", "Git's own"),
         ("sub/.git", "Git's own"),
         ("data/flights.tricord", "a pointer, not data"),
