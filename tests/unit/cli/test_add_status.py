@@ -56,6 +56,14 @@ def test_several_paths_and_a_pattern(typed) -> None:
     assert [each["changed"] for each in again] == [False, False, False]
 
 
+def test_a_file_outside_of_the_project_is_not_for_clones(typed, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.csv"
+    outside.write_text("a\n1\n")
+    lines = typed("add", str(outside))
+    assert lines[1].startswith("note: it lies outside of the project")
+    assert lines[2] == "  next: to share it, put it into the project and add it there"
+
+
 def test_a_pattern_that_matches_nothing(typed) -> None:
     assert typed("add", "data/*.parquet", code=ERROR)[0] == "error: no file or folder matches"
 

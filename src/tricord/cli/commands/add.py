@@ -43,7 +43,7 @@ def run(arguments: Namespace) -> Answer:
         with progress.bar(f"adding {path.name}") as watch:
             version = add(project, path, name=arguments.name, why=arguments.why, watch=watch)
         versions.append(version)
-        notes += _note(project, path) if first else []
+        notes += _note(project, path, new=version.changed) if first else []
     versions += [_brought(project, source, arguments) for source in sources]
     data: list[dict[str, Any]] = [version.to_json() for version in versions]
     project.close()
@@ -92,12 +92,16 @@ def _expanded(text: str) -> list[Path]:
     return found
 
 
-def _note(project: Project, path: Path) -> list[str]:
+def _note(project: Project, path: Path, *, new: bool) -> list[str]:
     """What Git does that stands in the way of keeping data and pointer where they belong."""
     place = path.resolve()
     if not place.is_relative_to(project.root):
         if not Path(os.path.normpath(path.absolute())).is_relative_to(project.root):
-            return []  # and whoever typed that knows
+            told = (
+                "note: it lies outside of the project, so it has no pointer, and a clone does not know it\n"
+                "  next: to share it, put it into the project and add it there"
+            )
+            return [told] if new else []  # once is enough
         return [
             f"note: {path} leads to {place}, outside the project: no pointer here, so no commit has it"
         ]
