@@ -1,6 +1,7 @@
 """Two people share a project through Git and a remote, as typed: push, clone, pull, a part, a version, a repair."""
 
 import json
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -232,3 +233,24 @@ def test_two_processes_push_at_the_same_instant(
         shown = cee.says("data", "show", f"flights@{version}")["contents"]
         assert f"{name}.csv" in [each["path"] for each in shown]
         assert len(cee.says("log", name)) == 1
+
+
+def test_one_dataset_that_did_not_come_does_not_stop_the_others(
+    ann: Person, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (ann.root / "b.bin").write_bytes(random.Random(1).randbytes(2_000_000))
+    for name in ("data/flights", "b.bin"):
+        ann.says("add", str(ann.root / name))
+    ann.git("add", "-A")
+    ann.git("commit", "-qm", "two")
+    ann.says("push")
+    for path in (tmp_path / "remote" / "objects").glob("*/*"):
+        path.unlink()
+    bea, cee = clone(ann, capsys, "bea"), clone(ann, capsys, "cee")
+    for person, words in ((bea, ("pull",)), (cee, ("pull", "flights", "b"))):
+        done = {each["name"]: each for each in person.says(*words, code=1)["checked_out"]}
+        assert done["flights"]["written"] == 3
+        assert done["b"]["problem"].startswith("b did not come")
+        assert not (person.root / "b.bin").exists()
+    assert main(["--project", str(bea.root), "pull"]) == 1
+    assert "✗ b: b did not come" in capsys.readouterr().out

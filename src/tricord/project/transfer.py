@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -10,7 +10,13 @@ from hashlib import blake2b
 from pathlib import Path
 
 from tricord.core.artifact import Artifact, Digest, Kind
-from tricord.core.errors import NotRecorded, RemoteError
+from tricord.core.errors import (
+    NotRecorded,
+    ObjectCorrupt,
+    ObjectMissing,
+    RemoteError,
+    TricordError,
+)
 from tricord.core.pointer import Pointer
 from tricord.project import datasets, pointers, reach, sharing
 from tricord.project.pointers import Unreadable
@@ -66,6 +72,8 @@ class Pulled:
     learned: Learned = field(default_factory=Learned)
     unreadable: tuple[Unreadable, ...] = ()
     """Pointers that name no version: what they are of did not come."""
+    lost: Mapping[str, TricordError] = field(default_factory=dict[str, TricordError])
+    """Names of items that did not come, or not whole, and why."""
 
 
 def open_remote(project: Project, name: str | None = None) -> Remote:
@@ -148,13 +156,15 @@ def fetch(
     remote: str | None = None,
     everything: bool = False,
     theirs: bool = False,
+    partial: bool = False,
     watch: Watch = quiet,
 ) -> Pulled:
     """Bring content and what is known about it from a remote into the project; the work tree stays as it is.
 
     Without `what` these are the versions that the work tree's pointers name, and the newest models and releases;
     with `everything` all that the remote keeps for this project. `what` holds `NAME[@VERSION]`, refs, digests and
-    paths of data: of a file or folder within a dataset only that is brought. NotRecorded, ObjectMissing, RemoteError.
+    paths of data: of a file or folder within a dataset only that is brought. With `partial` some of the items may
+    fail to come while others do, and the answer says which. NotRecorded, ObjectMissing, RemoteError.
     """
     there = open_remote(project, remote)
     record = records.read(there.backend, project.name)
@@ -165,14 +175,39 @@ def fetch(
     fetched = receiving.fetch(
         there, project.store, whole, watch, heads=[item.digest for item in parts]
     )
-    fetched.check(there.where, {item.digest: item.name for item in items})
-    files = [digest for item in parts for digest in _chosen(project, item)]
+    files = [
+        digest for item in parts if item.digest not in fetched.lost for digest in _chosen(project, item)
+    ]  # fmt: skip
     if files:
-        more = receiving.fetch(there, project.store, files, watch).check(there.where)
-        fetched = Fetched(fetched.files + more.files, fetched.bytes + more.bytes)
+        fetched = _both(fetched, receiving.fetch(there, project.store, files, watch))
     fetched = _with_content(project, there, items, fetched, watch)
+    lost = _lost(project, there, items, fetched)
+    if not partial or len(lost) == len(items):
+        fetched.check(there.where, {item.digest: item.name for item in items})
     unreadable = () if what or everything else tuple(pointers.read_all(project.root)[1])
-    return Pulled(there.where, tuple(items), fetched, learned, unreadable)
+    return Pulled(there.where, tuple(items), fetched, learned, unreadable, lost)
+
+
+def _both(one: Fetched, other: Fetched) -> Fetched:
+    return Fetched(one.files + other.files, one.bytes + other.bytes, {**one.lost, **other.lost})
+
+
+def _lost(
+    project: Project, there: Remote, items: Iterable[Item], fetched: Fetched
+) -> dict[str, TricordError]:
+    """Which items did not come, or not whole: trees by their files, models and releases by what they name."""
+    found: dict[str, TricordError] = {}
+    for item in items if fetched.lost else ():
+        consists = {item.digest}
+        if project.store.has(item.digest) and project.store.is_tree(item.digest):
+            consists.update(_chosen(project, item) if item.paths else project.store.tree(item.digest).values())  # fmt: skip
+        consists |= _content_of(project, [item.digest])
+        own = {digest: why for digest, why in fetched.lost.items() if digest in consists}
+        try:
+            Fetched(lost=own).check(there.where, {item.digest: item.name})
+        except (ObjectMissing, ObjectCorrupt) as error:
+            found[item.name] = error
+    return found
 
 
 def fetch_objects(
@@ -359,17 +394,21 @@ def _with_content(
 ) -> Fetched:
     """Bring what releases and models among the items name too, and the verdicts that let their refs move."""
     digests = {item.digest for item in items if not item.paths}
+    lacking = project.store.missing(_content_of(project, digests - fetched.lost.keys()) - digests)
+    if not lacking:
+        return fetched
+    return _both(fetched, receiving.fetch(there, project.store, lacking, watch))
+
+
+def _content_of(project: Project, digests: Iterable[Digest]) -> set[Digest]:
+    """What models and releases among them name, and the verdicts on them."""
     needed: set[Digest] = set()
     for digest in digests:
         artifact = project.ledger.artifact(digest)
-        if artifact is not None and artifact.kind != Kind.DATASET:
+        if artifact is not None and artifact.kind != Kind.DATASET and project.store.has(digest):
             needed |= sharing.content_of(project, artifact, data=False)
             needed |= sharing.verdicts_on(project, digest)
-    lacking = project.store.missing(needed - digests)
-    if not lacking:
-        return fetched
-    more = receiving.fetch(there, project.store, lacking, watch)
-    return Fetched(fetched.files + more.files, fetched.bytes + more.bytes)
+    return needed
 
 
 def _chosen(project: Project, item: Item) -> list[Digest]:

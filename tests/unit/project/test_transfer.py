@@ -1,5 +1,6 @@
 """push and fetch between projects: content, versions, tags, models, and refs that two people moved."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,6 +123,37 @@ def test_models_and_releases_go_too_with_what_they_name(ann: Project, bea: Proje
     assert bea.load(verdict, Verdict).passed
     transfer.fetch(bea, everything=True)
     assert not bea.store.missing(release.data.values())
+
+
+def test_a_release_whose_model_did_not_come_is_not_reported_as_fetched(
+    ann: Project, bea: Project, tmp_path: Path
+) -> None:
+    model = champion(ann, random.Random(3).randbytes(2_000_000))
+    transfer.push(ann, ["releases/delay@latest"])
+    (tmp_path / "remote" / "objects" / model[:2] / model[2:]).unlink()
+    with pytest.raises(ObjectMissing, match="did not come"):
+        transfer.fetch(bea, ["releases/delay@latest"])
+    transfer.fetch(ann)
+
+
+def test_one_that_did_not_come_is_told_beside_those_that_did(
+    ann: Project, bea: Project, tmp_path: Path
+) -> None:
+    kept, gone = ann.root / "kept", ann.root / "gone"
+    kept.write_text("kept")
+    gone.write_bytes(random.Random(3).randbytes(2_000_000))
+    for path in (kept, gone):
+        artifact = ann.put_path(path, kind=Kind.DATASET, source=path.name)
+        datasets.record(ann, path.name, artifact, why="new")
+    transfer.push(ann)
+    for path in (tmp_path / "remote" / "objects").glob("*/*"):
+        path.unlink()
+    pulled = transfer.fetch(bea, ["kept", "gone"], partial=True)
+    assert pulled.lost.keys() == {"gone@v1"}
+    assert pulled.lost["gone@v1"].what.startswith("gone@v1 did not come")
+    assert bea.store.has(pulled.items[0].digest)
+    with pytest.raises(ObjectMissing):
+        transfer.fetch(bea, ["gone"], partial=True)
 
 
 def test_refs_that_two_people_moved_are_told_and_settled(ann: Project, bea: Project) -> None:

@@ -1,6 +1,7 @@
 """`tricord pull`: fetch, then check out what came."""
 
 from argparse import ArgumentParser, Namespace
+from dataclasses import replace
 from typing import Any
 
 from tricord.cli import progress
@@ -32,15 +33,23 @@ def run(arguments: Namespace) -> Answer:
             remote=arguments.remote,
             everything=arguments.all,
             theirs=arguments.theirs,
+            partial=True,
             watch=watch,
         )
         brought = _lay_out(project, arguments, done, watch)
     data = fetching.as_json(done) | {"checked_out": [_row(each) for each in brought]}
     told = {each.path for each in done.unreadable}
     failed = [each for each in brought if each.problem is not None]
+    rest = {n: why for n, why in done.lost.items() if n not in {each.name for each in failed}}
+    data["problems"] += [
+        {"name": name, "path": None, "error": why.what, "next": why.hint}
+        for name, why in rest.items()
+    ]
 
     def draw(on: Any) -> None:
         fetching.draw(on, done)
+        for name, why in rest.items():
+            on.print(f"✗ {name}: {why}", markup=False, soft_wrap=True)
         for each in brought:
             if each.problem is not None and each.path not in told:
                 on.print(f"✗ {each.name}: {each.problem}", markup=False, soft_wrap=True)
@@ -50,14 +59,21 @@ def run(arguments: Namespace) -> Answer:
                     markup=False,
                 )
 
-    return Answer(data, draw, code=int(bool(failed or done.unreadable)))
+    return Answer(data, draw, code=int(bool(failed or rest or done.unreadable)))
 
 
 def _lay_out(project: Project, arguments: Namespace, done: Pulled, watch: Any) -> list[Brought]:
+    """One that did not come does not stop the others."""
     if not arguments.what:
-        return checkout_all(project, force=arguments.force, watch=watch)
+        brought = checkout_all(project, force=arguments.force, watch=watch)
+        return [
+            replace(each, problem=done.lost.get(each.name, each.problem)) if each.problem else each
+            for each in brought
+        ]
     return [
-        checkout(project, item.word, item.paths, force=arguments.force, watch=watch)
+        Brought(item.name, item.word, item.digest, problem=done.lost[item.name])
+        if item.name in done.lost
+        else checkout(project, item.word, item.paths, force=arguments.force, watch=watch)
         for item in done.items
         if _has_place(project, item)
     ]
