@@ -16,6 +16,7 @@ from tricord.core.errors import (
     RemoteError,
     RemoteRefused,
     RemoteUnreachable,
+    TricordError,
 )
 from tricord.core.pointer import Pointer
 from tricord.data import download, pointers
@@ -47,12 +48,21 @@ def opened(source: str, rev: str, scratch: Path) -> Generator[Project]:
     ProjectError where it is none, RemoteError where Git cannot bring it.
     """
     folder = Path(source).expanduser()
+    if not folder.exists() and ":" not in source:
+        raise ProjectError(
+            f"no folder and no repository {source!r}",
+            hint="tricord get ../PROJECT NAME, or a Git address and NAME",
+        )
     if folder.is_dir() and not rev:
         project = Project.open(folder)
     else:
         project = _opened(_clone(source, rev, scratch / "clone"), source)
     try:
         yield project
+    except TricordError as error:
+        if error.where and (rev or not folder.is_dir()):  # a clone that is gone when this is read
+            error.where = error.where.replace(str(project.root), download.plain(source))
+        raise
     finally:
         project.close()
 
@@ -80,7 +90,7 @@ def find(project: Project, what: str, watch: Watch = quiet) -> Found:
         except (NotRecorded, RemoteError):
             known = sorted({*pointers.read_all(project.root)[0], *datasets.names(project)})
             raise NotRecorded(
-                unknown.what, where=f"{project.root.name} has {', '.join(known) or 'none'}"
+                unknown.what, where=f"{project.root} has {', '.join(known) or 'none'}"
             ) from unknown
     source = resolved.artifact.meta.get("source")
     place = source if isinstance(source, str) and not source.startswith("/") else name
@@ -158,6 +168,7 @@ def _opened(clone: Path, source: str) -> Project:
 
 def _store_of(folder: Path) -> Path | None:
     """The store of the project of this machine that a clone was made of."""
+    folder = folder.resolve()  # as seen from here: the settings are read in the clone
     if not (folder / FOLDER / "store").is_dir():
         return None
     shared = configuration.load(folder).text("store.path")

@@ -20,6 +20,7 @@ from tricord.core.errors import (
     DataError,
     NotRecorded,
     ObjectMissing,
+    ProjectError,
     Refused,
     RemoteError,
     RemoteRefused,
@@ -575,6 +576,38 @@ def test_a_revision_of_a_project_here_is_read_from_its_store_and_uses_it_for_no_
     bring(origin_of(str(other.root), "new", "HEAD"), tmp_path, None, tmp_path / "scratch")
     assert (tmp_path / "new.csv").read_text() == "a\n7\n"
     assert users.others(tmp_path / "shared") == [other.root]
+
+
+def test_a_revision_of_a_folder_that_is_named_by_a_relative_path(
+    other: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (other.root / "new.csv").write_text("a\n7\n")
+    add(other, other.root / "new.csv")
+    git(other.root, "add", "-A")
+    git(other.root, "commit", "-qm", "never pushed")
+    monkeypatch.chdir(tmp_path)
+    bring(origin_of("other", "new", "HEAD"), tmp_path, None, tmp_path / "scratch")
+    assert (tmp_path / "new.csv").read_text() == "a\n7\n"
+
+
+def test_what_fails_in_a_clone_is_told_of_the_repository(other: Project, tmp_path: Path) -> None:
+    (other.root / "new.csv").write_text("a\n7\n")
+    add(other, other.root / "new.csv")
+    git(other.root, "add", "-A")
+    git(other.root, "commit", "-qm", "never pushed")
+    url = f"file://{other.root}"
+    scratch = tmp_path / "scratch"
+    with pytest.raises((RemoteError, ObjectMissing)) as caught:
+        bring(Origin("tricord", url, what="new"), tmp_path, None, scratch)
+    assert caught.value.where == url
+    with pytest.raises(NotRecorded) as unknown:
+        bring(Origin("tricord", url, what="nothing"), tmp_path, None, tmp_path / "again")
+    assert str(unknown.value.where).startswith(f"{url} has flights, images")
+
+
+def test_neither_a_folder_nor_a_repository(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="no folder and no repository 'nosuch'"):
+        bring(origin_of("nosuch", "flights"), tmp_path, None, tmp_path / "scratch")
 
 
 def test_the_command_line(web: Web, project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
