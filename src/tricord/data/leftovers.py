@@ -55,7 +55,7 @@ def left_behind(project: Project, standing: Set[str]) -> dict[str, str]:
         if path not in standing and not pointers.pointer_file(project.root, path).exists():
             if inside or holds:  # it belongs to another dataset now
                 forget(project, path)
-            elif git.is_elsewhere(project.root, path + SUFFIX):
+            elif git.is_on_another_branch(project.root, path + SUFFIX):
                 found[path] = name
     return found
 

@@ -71,7 +71,7 @@ def is_tracked(root: Path, path: str) -> bool:
     return bool(_git(root, _LITERAL, "ls-files", "-z", "--", path))
 
 
-def is_elsewhere(root: Path, path: str) -> bool:
+def is_on_another_branch(root: Path, path: str) -> bool:
     """True if a commit of some branch, or of one before, has a file that this branch has not."""
     if is_tracked(root, path):
         return False

@@ -298,7 +298,7 @@ def test_data_left_behind_goes_only_where_it_is_saved(
     put(place, {"mine.csv": "mine"})
     pointers.pointer_file(project.root, "data/flights").unlink()
     assert checkout_all(project) == []  # deleted by hand, as far as anybody can tell
-    monkeypatch.setattr(leftovers.git, "is_elsewhere", lambda root, path: True)
+    monkeypatch.setattr(leftovers.git, "is_on_another_branch", lambda root, path: True)
     (brought,) = checkout_all(project)
     assert (brought.removed, brought.kept) == (4, ("mine.csv",))
     assert found(place) == {"mine.csv": "mine"}
@@ -308,7 +308,7 @@ def test_data_left_behind_goes_only_where_it_is_saved(
 def test_notes_of_places_are_expendable(
     project: Project, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers.git, "is_elsewhere", lambda root, path: True)
+    monkeypatch.setattr(leftovers.git, "is_on_another_branch", lambda root, path: True)
     notes = project.folder / "laid"
     pointers.pointer_file(project.root, "data/flights").unlink()
     for text in ("", "[]", '{"name": "x", "path": "../../x"}', '{"name": 1}'):

@@ -43,7 +43,7 @@ def test_a_name_is_a_name_and_no_pattern(repository: Path) -> None:
     assert not git.is_ignored(repository, "data/b.csv")
     assert not git.is_ignored(repository, ":!data")
     (repository / "data" / "?.csv").write_text("?\n")
-    assert not git.is_elsewhere(repository, "data/?.csv")
+    assert not git.is_on_another_branch(repository, "data/?.csv")
 
 
 def test_names_in_any_letters_are_found_in_conflict(repository: Path) -> None:
