@@ -157,7 +157,7 @@ def check_place(root: Path, place: Path) -> None:
 
 def _check_folders(place: Path, paths: Iterable[str]) -> None:
     """DataError if a folder that is to be written in is a symbolic link: it could lead anywhere."""
-    for folder in {place / end for path in paths for end in _parents(path)}:
+    for folder in {place / end for path in paths for end in parents(path)}:
         if folder != place:
             check_place(place, folder)
 
@@ -168,7 +168,7 @@ def _check_ignored(
     """DataError if a file that nobody looks at, as it is ignored, is where a new one or its folder goes."""
     if not place.is_dir() or ignoring.rules(project.root, place) is None:
         return
-    needed = {each for path in new for each in (*_parents(path)[1:], path)}
+    needed = {each for path in new for each in (*parents(path)[1:], path)}
     for path in sorted(needed - there.keys()):
         target = place / path
         if target.is_symlink() or (target.exists() and not target.is_dir()):
@@ -311,18 +311,19 @@ def _in_the_way(kept: Sequence[str], written: Iterable[str]) -> Iterator[str]:
         return
     folders: dict[str, str] = {}
     for path in kept:
-        for end in _parents(path):
+        for end in parents(path):
             folders.setdefault(end, path)
     stay = set(kept)
     for path in written:
         if path in folders:
             yield folders[path]
-        yield from (end for end in _parents(path) if end in stay)
+        yield from (end for end in parents(path) if end in stay)
 
 
-def _parents(path: str) -> list[str]:
-    """
-    >>> _parents("a/b/c")
+def parents(path: str) -> list[str]:
+    """The folders above a path, from the top, which is ''.
+
+    >>> parents("a/b/c")
     ['', 'a', 'a/b']
     """
     parts = path.split("/")

@@ -79,7 +79,7 @@ def merge(
             files[path] = chosen
     first = ours if prefer == "ours" else theirs
     for path in list(files):  # a file of one side may be a folder of the other
-        for folder in _folders(path):
+        for folder in laying.parents(path):
             if path in files and folder in files:
                 clashes |= {folder, path}
                 files.pop(path if folder in first else folder)
@@ -256,8 +256,3 @@ def _three_way(
         if chosen is not None:
             made[key] = chosen
     return made, clashes
-
-
-def _folders(path: str) -> list[str]:
-    parts = path.split("/")
-    return ["/".join(parts[:end]) for end in range(len(parts))] if path else []

@@ -18,12 +18,11 @@ from tricord.project.project import Project
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A dataset that is gone from the work tree; `kept` are files that no version has, still there."""
+    """A dataset that is gone from the work tree, or that nobody tracks any more."""
 
     name: str
     path: str
     files: int
-    kept: tuple[str, ...] = ()
 
 
 def move(project: Project, what: str, to: str, *, name: str | None = None) -> Pointer:
