@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import NewType
 
 from tricord.core.canonical import JSON
@@ -28,6 +29,15 @@ def check_digests(texts: Sequence[str]) -> None:
     if set(map(len, texts)) - {64} or not _DIGITS.fullmatch("".join(texts)):
         for text in texts:
             parse_digest(text)
+
+
+def format_of(name: str, *, is_tree: bool = False) -> str:
+    """The format of what is stored as it is: "tree" for a folder, else the suffix of the file's name.
+
+    >>> format_of("2013.CSV"), format_of("README"), format_of("flights.v1", is_tree=True)
+    ('csv', 'file', 'tree')
+    """
+    return "tree" if is_tree else PurePosixPath(name).suffix.lstrip(".").lower() or "file"
 
 
 def short(digest: str) -> str:

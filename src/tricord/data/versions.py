@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from tricord.core.artifact import Artifact, Kind
+from tricord.core.artifact import Artifact, Kind, format_of
 from tricord.core.canonical import JSON
 from tricord.core.config import FILE as SETTINGS
 from tricord.core.errors import DataError, ObjectMissing
@@ -82,6 +82,26 @@ def add(
         pointers.write(project.root, made)
         leftovers.note(project, made)
     return version
+
+
+def check_new(project: Project, place: Path, name: str | None, *, hint: str) -> None:
+    """DataError where `add` would make no dataset of what is not there yet: its place or name is taken.
+
+    `hint` says how to give it another name. What becomes a folder may have a suffix, too, and is taken
+    for a file.
+    """
+    place = place.parent.resolve() / place.name
+    whose = _owner(place, project.root.resolve())
+    if whose:
+        raise DataError(f"this is {whose} own, not data's place", where=str(place), hint=hint)
+    if place.is_relative_to(project.folder) or not place.is_relative_to(project.root):
+        return
+    here = _pointer_of(project, place)
+    wanted = name or (here.name if here else _plain(place.stem))
+    try:
+        _check_free(project, check_name(wanted), place.relative_to(project.root).as_posix())
+    except DataError as error:
+        raise DataError(error.what, where=error.where, hint=hint) from error
 
 
 def _with_lacking(project: Project, here: Pointer, stored: Stored) -> Stored:
@@ -249,11 +269,15 @@ def _nothing_in(place: Path) -> DataError:
 
 
 def _name_of(place: Path) -> str:
-    text = re.sub(r"[^\w.-]+", "-", place.stem if place.is_file() else place.name)
+    return _plain(place.stem if place.is_file() else place.name)
+
+
+def _plain(name: str) -> str:
+    text = re.sub(r"[^\w.-]+", "-", name)
     return text.lstrip("-._") or text
 
 
 def _artifact(place: Path, stored: Stored, source: str) -> Artifact:
-    form = "tree" if stored.is_tree else place.suffix.lstrip(".").lower() or "file"
+    form = format_of(place.name, is_tree=stored.is_tree)
     meta: dict[str, JSON] = {"type": "pathlib.Path", "name": place.name, "source": source}
     return Artifact(stored.digest, Kind.DATASET, form, stored.size, meta)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 from tricord.core import canonical
 from tricord.core import config as configuration
-from tricord.core.artifact import Artifact, Digest, Kind
+from tricord.core.artifact import Artifact, Digest, Kind, format_of
 from tricord.core.canonical import JSON
 from tricord.core.clock import Clock, SystemClock, new_id
 from tricord.core.errors import (
@@ -155,7 +155,7 @@ class Project:
     ) -> Artifact:
         if path.is_dir():
             digest = self.store.put_tree(path)
-            form = "tree" if form in ("file", path.suffix.lstrip(".").lower()) else form
+            form = "tree" if form in ("file", format_of(path.name)) else form
         else:
             digest = self.store.put_file(path, consume=True)
         return Artifact(digest, kind, form, self.store.size(digest), meta)
@@ -172,7 +172,7 @@ class Project:
         A file's format is its suffix.
         """
         stored = workfiles.store_path(self.store, self.state, path)
-        form = "tree" if stored.is_tree else path.suffix.lstrip(".").lower() or "file"
+        form = format_of(path.name, is_tree=stored.is_tree)
         meta = {"type": "pathlib.Path", "name": path.name, **meta}
         artifact = Artifact(stored.digest, kind, form, stored.size, meta)
         self.ledger.add_artifact(artifact)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from tricord.core.artifact import Artifact, Digest, Kind
+from tricord.core.artifact import Artifact, Digest, Kind, format_of
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError, TricordError
 from tricord.core.pointer import Pointer, check_name
@@ -279,7 +279,7 @@ class _Takeover:
         }
         if not out.folder:
             (found,) = (taken[md5] for _, md5 in files)
-            form = PurePosixPath(place).suffix.lstrip(".").lower() or "file"
+            form = format_of(place)
             return Artifact(found.digest, Kind.DATASET, form, found.size, meta), 1
         entries = [Entry(path, taken[md5].digest, taken[md5].size, False) for path, md5 in files]
         with self._project.store.ingest() as ingest:
