@@ -1,17 +1,19 @@
 """What `tricord diff` compares: versions and work folders as sides of files."""
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tricord.core.artifact import Artifact, Digest
+from tricord.core.artifact import Artifact
 from tricord.core.errors import DataError, NotRecorded
 from tricord.data import naming, pointers, seeing
 from tricord.data.diff import Item, Side
-from tricord.project import datasets
+from tricord.project import datasets, parts
 from tricord.project.datasets import Version
 from tricord.project.project import Project
+from tricord.store.tree import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,17 +150,16 @@ def _title(project: Project, pointer: pointers.Pointer) -> str:
 
 
 def _stored(project: Project, artifact: Artifact, title: str, path: str) -> Side:
-    if artifact.format != "tree":
-        name = PurePosixPath(path).name
-        return Side(title, {seeing.WHOLE: _item(project, name, artifact.digest, artifact.size)})
-    entries = project.store.entries(artifact.digest)
+    whole = artifact.format != "tree"
+    found = parts.files(project, artifact, alone=PurePosixPath(path).name)
     return Side(
-        title, {e.path: _item(project, e.path, e.digest, e.size, e.executable) for e in entries}
+        title, {seeing.WHOLE if whole else each.path: _item(project, each) for each in found}
     )
 
 
-def _item(project: Project, path: str, digest: Digest, size: int, executable: bool = False) -> Item:
-    return Item(path, digest, size, lambda: project.store.path(digest), executable)
+def _item(project: Project, entry: Entry) -> Item:
+    place = functools.partial(project.store.path, entry.digest)
+    return Item(entry.path, entry.digest, entry.size, place, entry.executable)
 
 
 def _work(project: Project, place: Path) -> Side:

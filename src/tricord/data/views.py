@@ -12,7 +12,7 @@ from tricord.core.artifact import Artifact, Digest
 from tricord.core.errors import DataError, ObjectMissing
 from tricord.core.spelling import nearest
 from tricord.data import naming
-from tricord.project import transfer
+from tricord.project import parts, transfer
 from tricord.project.datasets import Version
 from tricord.project.project import Project
 from tricord.store.faults import in_store
@@ -90,11 +90,9 @@ class _Owning(io.BufferedReader):
 
 
 def _entries(project: Project, artifact: Artifact) -> Mapping[str, Entry]:
-    if artifact.format == "tree":
-        return {entry.path: entry for entry in project.store.entries(artifact.digest)}
     name = PurePosixPath(str(artifact.meta.get("source") or artifact.meta.get("name") or "")).name
-    name = name or f"data.{artifact.format}"
-    return {name: Entry(name, artifact.digest, artifact.size, executable=False)}
+    found = parts.files(project, artifact, alone=name or f"data.{artifact.format}")
+    return {entry.path: entry for entry in found}
 
 
 def _entry(version: Version, entries: Mapping[str, Entry], file: str) -> Entry:

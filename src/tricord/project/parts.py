@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from tricord.core import glob
-from tricord.core.artifact import Artifact, Kind
+from tricord.core.artifact import Artifact, Kind, format_of
 from tricord.core.canonical import JSON
 from tricord.core.errors import PlanError
 from tricord.project.project import Project
@@ -37,7 +37,7 @@ def cut(project: Project, artifact: Artifact, pattern: str, *, of: str) -> list[
     """
     wanted = glob.compiled(pattern)
     groups: dict[str, list[Entry]] = {}
-    for entry in _entries(project, artifact):
+    for entry in files(project, artifact, alone=str(artifact.meta.get("name") or artifact.digest)):
         if match := wanted.fullmatch(entry.path):
             name = " ".join(found or "" for found in match.groups()) or entry.path
             groups.setdefault(name, []).append(entry)
@@ -51,17 +51,16 @@ def cut(project: Project, artifact: Artifact, pattern: str, *, of: str) -> list[
     return _folders(project, groups)
 
 
-def _entries(project: Project, artifact: Artifact) -> tuple[Entry, ...]:
-    """The files of a dataset; one that was added as a file is its only one, under its own name."""
+def files(project: Project, artifact: Artifact, *, alone: str) -> tuple[Entry, ...]:
+    """The files of a dataset; one that was added as a file is its only one, under the name `alone`."""
     if artifact.format == "tree":
         return project.store.entries(artifact.digest)
-    name = str(artifact.meta.get("name") or artifact.digest)
-    return (Entry(name, artifact.digest, artifact.size, executable=False),)
+    return (Entry(alone, artifact.digest, artifact.size, executable=False),)
 
 
 def _file(name: str, entry: Entry) -> DatasetPart:
     path = PurePosixPath(entry.path)
-    form = path.suffix.lstrip(".").lower() or "file"
+    form = format_of(entry.path)
     meta: dict[str, JSON] = {"type": "pathlib.Path", "name": path.name, "part": name}
     return DatasetPart(
         name, Artifact(entry.digest, Kind.DATASET, form, entry.size, meta), (entry.path,)
