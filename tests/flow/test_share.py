@@ -254,3 +254,40 @@ def test_one_dataset_that_did_not_come_does_not_stop_the_others(
         assert not (person.root / "b.bin").exists()
     assert main(["--project", str(bea.root), "pull"]) == 1
     assert "✗ b: b did not come" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_a_repair_asks_the_default_remote_and_tells_what_did_not_come(
+    both: bool, ann: Person, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    big = ann.root / "b.bin"
+    big.write_bytes(random.Random(1).randbytes(2_000_000))
+    digest = ann.says("add", str(big))[0]["digest"]
+    ann.says("push")
+    assert ann.says("verify", "--remote", "team")["problems"] == []
+    big.unlink()
+    own = ann.root / ".tricord" / "store" / "objects" / digest[:2] / digest[2:]
+    other = tmp_path / "remote" / "objects" / digest[:2] / digest[2:]
+
+    def flip(path: Path) -> None:
+        data = bytearray(path.read_bytes())
+        data[1000] ^= 1
+        path.chmod(0o644)
+        path.write_bytes(data)
+
+    flip(own)
+    (problem,) = ann.says("verify", code=1)["problems"]
+    assert problem["source"] is None  # it was there, and is no more
+    if not both:
+        mended = ann.says("verify", "--repair")
+        assert mended["repair"]["restored"] == [digest]
+        assert mended["problems"] == []
+        return
+    flip(other)
+    mended = ann.says("verify", "--repair", code=1)
+    assert mended["elsewhere"] == 0
+    assert mended["problems"][0]["next"].startswith("tricord pull b")
+    (problem,) = ann.says("verify", "--remote", "team", code=1)["problems"]
+    assert problem["where"] == f"objects/{digest[:2]}/{digest[2:]}"
+    assert main(["--project", str(ann.root), "verify", "--remote", "team"]) == 1
+    assert "next: tricord push --repair --remote team" in capsys.readouterr().out

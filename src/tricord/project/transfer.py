@@ -219,6 +219,14 @@ def fetch_objects(
     return project.store.missing(wanted)
 
 
+def examine(
+    project: Project, remote: str | None = None, watch: Watch = quiet
+) -> tuple[str, Examined]:
+    """Read all that a remote holds and compare it with what it should be; nothing is changed. RemoteError."""
+    there = open_remote(project, remote)
+    return there.where, mending.examine(there, watch)
+
+
 def collect(
     project: Project,
     remote: str | None = None,

@@ -7,7 +7,7 @@ from pathlib import Path
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError, LedgerCorrupt
 from tricord.core.pointer import Pointer
-from tricord.project import pointers
+from tricord.project import datasets, pointers
 from tricord.project.collection import let_go
 from tricord.project.project import Project
 from tricord.project.reach import Need, own_needs
@@ -47,20 +47,29 @@ class Verified:
 
 
 def verify(
-    project: Project, *, mend: bool = False, fetch: Fetch | None = None, watch: Watch = quiet
+    project: Project,
+    *,
+    mend: bool = False,
+    fetch: Fetch | None = None,
+    absent_too: bool = True,
+    watch: Watch = quiet,
 ) -> Verified:
     """Read all of store and ledger. With `mend`, put aside what is damaged and bring it anew: from the work
-    tree, from views, and by `fetch` from a remote. StoreError where that fails."""
+    tree, from views, and by `fetch` from a remote; with `absent_too` what is not here by design comes as well.
+    What is damaged and did not come is a problem. StoreError where that fails."""
     seen = Checked()
     found = list(problems(project.store, watch, seen))
     repaired: Repair | None = None
-    if mend and (found or fetch):
+    left: set[Digest] = set()  # content that was not here before either, and is not asked for
+    if mend and (found or (fetch and absent_too)):
         sources: list[Fetch] = [_Local(project, seen)]
         absent = _absent(project, list(own_needs(project)))
         extra = [
             Problem(each, "not in the store", project.store.root, absent=True) for each in absent
         ]
-        repaired = repair(project.store, [*found, *extra], seen, [*sources, *([fetch] if fetch else [])])  # fmt: skip
+        if not absent_too:
+            left = _left(found, absent)
+        repaired = repair(project.store, [*found, *extra], seen, [*sources, *([lambda wanted: fetch(wanted - left)] if fetch else [])])  # fmt: skip
         seen = Checked()
         found = list(problems(project.store, watch, seen))
     needs = list(own_needs(project))
@@ -77,14 +86,30 @@ def verify(
         findings += [_lost(project, needs, digest) for digest in sorted(missing)]
     elsewhere = len(missing) + len(partly) if project.config.remotes else 0
     if repaired is not None:
-        still = project.store.missing(repaired.lost) - {
-            each.digest for each in findings if each.digest
-        }
+        still = project.store.missing(repaired.lost - left)
+        if project.config.remotes:
+            taken = [
+                problem
+                for problem in partly
+                if still.intersection({problem.digest, *problem.missing})
+            ]
+            findings += [_finding(project, seen, listed, needs, problem) for problem in taken]
+            elsewhere -= len(taken) + len(missing & still)
+        still -= {each.digest for each in findings if each.digest}
         findings += [_lost(project, needs, digest) for digest in sorted(still & absent)]
     events, broken = _ledger(project)
     return Verified(
         seen.blobs, events, (*findings, *broken), elsewhere, len(absent & gone), repaired
     )
+
+
+def _left(found: Iterable[Problem], absent: set[Digest]) -> set[Digest]:
+    """What is not here for another reason than damage, as far as that can be told."""
+    damaged = {problem.digest for problem in found if not problem.absent}
+    if None in damaged:  # a pack that does not even say what it held
+        return set()
+    parts = (problem.missing for problem in found if problem.absent and not damaged)
+    return {digest for digest in absent.union(*parts) if digest not in damaged}
 
 
 def _ledger(project: Project) -> tuple[int | None, list[Finding]]:
@@ -118,9 +143,10 @@ def _finding(
         parents = listed.get(problem.digest, [])
         parents = [*parents, *(each for one in parents for each in listed.get(one, []))]
         users = _users(needs, {problem.digest, *parents})
-        source = next((str(path) for _, path in _candidates(project, seen, {problem.digest})), None)
+        candidates = _candidates(project, seen, {problem.digest})
+        source = next((str(path) for _, path in candidates if path.exists()), None)
     if problem.absent:
-        step = "tricord verify --repair, or add or run again"
+        step = _pull(project, users) + "tricord verify --repair, or add or run again"
     else:
         step = "tricord verify --repair" + (" --from REMOTE" if project.config.remotes else "")
     return Finding(problem.digest, problem.what, str(problem.where), users, source, step)
@@ -130,7 +156,17 @@ def _lost(project: Project, needs: Iterable[Need], digest: Digest) -> Finding:
     artifact = project.ledger.artifact(digest)
     kind = artifact.kind if artifact else "content of a pointer"
     what = f"this {kind} is recorded, and not in the store"
-    return Finding(digest, what, None, _users(needs, {digest}), next="add or run again")
+    users = _users(needs, {digest})
+    return Finding(digest, what, None, users, next=_pull(project, users) + "add or run again")
+
+
+def _pull(project: Project, users: Iterable[str]) -> str:
+    """The first step where a remote may have it: of a dataset by its name."""
+    if not project.config.remotes:
+        return ""
+    named = (user for user in users if user.startswith(datasets.ROOM))
+    name = next(named, "").removeprefix(datasets.ROOM).removesuffix(f"@{datasets.LATEST}")
+    return f"tricord pull {name}".rstrip() + ", or "
 
 
 def _users(needs: Iterable[Need], wanted: set[Digest]) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ from typing import Any
 from tricord.cli import progress
 from tricord.cli.answer import Answer, count
 from tricord.core.artifact import Digest, short
+from tricord.core.errors import RemoteError
 from tricord.project import transfer, verification
 from tricord.project.project import Project
+from tricord.project.remotes import default_of
 
 EXAMPLE = "tricord verify"
 
@@ -17,24 +19,43 @@ def arguments(parser: ArgumentParser) -> None:
         "--repair", action="store_true", help="put aside what is damaged, and bring it anew"
     )
     parser.add_argument(
-        "--from", dest="remote", metavar="REMOTE", help="with --repair: from this remote too"
+        "--from",
+        dest="remote",
+        metavar="REMOTE",
+        help="with --repair: from this remote (otherwise the default one), and all that is not here",
     )
+
+    parser.add_argument(
+        "--remote", dest="there", metavar="REMOTE",
+        help="read what this remote holds instead; nothing is changed there",
+    )  # fmt: skip
 
 
 def run(arguments: Namespace) -> Answer:
     project = Project.open(arguments.project)
-    remote: str | None = arguments.remote
+    if arguments.there:
+        return _examined(project, arguments.there)
+    named: str | None = arguments.remote
+    remote = named or default_of(project.config)
 
-    if remote:
-        transfer.open_remote(project, remote)  # a name that is none is told before all is read
+    if named:
+        transfer.open_remote(project, named)  # a name that is none is told before all is read
 
     def fetch(digests: set[Digest]) -> None:
-        transfer.fetch_objects(project, digests, remote)
+        try:
+            transfer.fetch_objects(project, digests, remote)
+        except RemoteError:  # of one that nobody named: what did not come is told
+            if named:
+                raise
 
     try:
         with progress.bar("verifying") as report:
             found = verification.verify(
-                project, mend=arguments.repair, fetch=fetch if remote else None, watch=report
+                project,
+                mend=arguments.repair,
+                fetch=fetch if remote else None,
+                absent_too=bool(named) or not remote,
+                watch=report,
             )
     finally:
         project.close()
@@ -66,6 +87,32 @@ def run(arguments: Namespace) -> Answer:
     return Answer(data, lambda on: _draw(on, data), code=1 if found.findings else 0)
 
 
+def _examined(project: Project, remote: str) -> Answer:
+    """Every pack and large file of a remote, compared with its name."""
+    try:
+        with progress.bar("verifying") as report:
+            where, found = transfer.examine(project, remote, watch=report)
+    finally:
+        project.close()
+    whole = len(found.good.packs) + len(found.good.objects)
+    data: dict[str, Any] = {
+        "remote": where,
+        "whole": whole,
+        "problems": [
+            {"where": place, "problem": what, "next": "tricord push --repair --remote " + remote}
+            for place, what in sorted(found.bad.items())
+        ],
+    }
+
+    def draw(on: Any) -> None:
+        on.print(f"{count(whole, 'object')} whole: {where}", markup=False, soft_wrap=True)
+        for each in data["problems"]:
+            on.print(f"✗ {each['where']}: {each['problem']}", markup=False, soft_wrap=True)
+            on.print(f"  next: {each['next']}", markup=False, soft_wrap=True)
+
+    return Answer(data, draw, code=int(bool(found.bad)))
+
+
 def _draw(on: Any, data: dict[str, Any]) -> None:
     from rich.markup import escape
 
@@ -92,7 +139,8 @@ def _draw(on: Any, data: dict[str, Any]) -> None:
             if text:
                 on.print(f"  {word}: {escape(text)}", soft_wrap=True)
     if not data["problems"]:
-        on.print("[green]✓[/] everything is as it was written")
+        what = "what is here" if data["elsewhere"] else "everything"
+        on.print(f"[green]✓[/] {what} is as it was written")
 
 
 def _draw_repair(on: Any, repair: dict[str, Any]) -> None:
