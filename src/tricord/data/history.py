@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tricord.core.canonical import JSON
 from tricord.core.errors import NotRecorded, ObjectMissing
+from tricord.core.pointer import Pointer
 from tricord.core.run import Run
 from tricord.data import laying, pointers
 from tricord.project import datasets
@@ -34,15 +35,15 @@ class Past:
 def log(project: Project, what: str) -> list[Past]:
     """The versions of a dataset, newest first. NotRecorded where there is none of that name."""
     name = what
-    digest = None
+    pointer = None
     try:
         pointer = pointers.get(project.root, what)
-        name, digest = pointer.name, pointer.digest
+        name = pointer.name
     except NotRecorded:
         pass
     found = datasets.versions(project, name)
     if not found:
-        if digest is None:
+        if pointer is None:
             datasets.resolve(project, name)  # says which there are
         raise NotRecorded(
             f"no version of {name} is on record here yet", hint=f"tricord pull {name}"
@@ -50,15 +51,18 @@ def log(project: Project, what: str) -> list[Past]:
     return [
         Past(
             version,
-            _files(project, version),
+            _files(project, version, pointer),
             _users(project, version),
-            here=version.digest == digest,
+            here=pointer is not None and version.digest == pointer.digest,
         )
         for version in reversed(found)
     ]
 
 
-def _files(project: Project, version: Version) -> int | None:
+def _files(project: Project, version: Version, pointer: Pointer | None) -> int | None:
+    """How many files a version has, from its list of them only where nothing else says so."""
+    if pointer is not None and pointer.digest == version.digest and pointer.files:
+        return pointer.files if project.store.has(version.digest) else None
     try:
         return len(laying.wanted(project.store, version.digest))
     except ObjectMissing:
