@@ -1,6 +1,6 @@
 """Lineage: from an artifact back to what it was made from, and on to what came of it. A reader of the ledger's rows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -136,11 +136,16 @@ class _Files:
 
 def versions(project: Project, ref: str) -> list[Move]:
     """The move that first brought each content to a ref, in order: version n is the nth of them."""
+    return list(firsts(project.ledger.moves(ref)).values())
+
+
+def firsts(moves: Iterable[Move]) -> dict[Digest, Move]:
+    """Content → the move that first brought it to a ref, in order, from all the moves of that ref."""
     first: dict[Digest, Move] = {}
-    for move in project.ledger.moves(ref):
+    for move in moves:
         if move.new is not None:
             first.setdefault(move.new, move)
-    return list(first.values())
+    return first
 
 
 def version_of(project: Project, digest: Digest) -> tuple[str, int, Move] | None:
