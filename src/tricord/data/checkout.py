@@ -1,10 +1,8 @@
 """Checkout: bring versions of datasets into the work tree, whole or in part, and never over unsaved work."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import chain
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from tricord.core.errors import (
     TricordError,
 )
 from tricord.core.pointer import Pointer, overlap
-from tricord.data import ignoring, laying, leftovers, naming, pointers, seeing, sparse
+from tricord.data import choosing, ignoring, laying, leftovers, naming, pointers, seeing, sparse
 from tricord.project import datasets, lineage
 from tricord.project.datasets import Version
 from tricord.project.project import Project
@@ -254,9 +252,8 @@ def chosen(
     the root; a folder stands for all below it. NotRecorded for one that names nothing."""
     found: set[str] = set()
     for text in paths:
-        inside = {_inside(root, pointer, text, base) for base in (Path.cwd(), root)} - {None}
-        names = {text.rstrip("/"), *(name for name in inside if name is not None)}
-        hits = {file for file in files for name in names if _matches(file, name)}
+        names = choosing.names(root, pointer.path, text)
+        hits = {file for file in files for name in names if choosing.matches(file, name)}
         if not hits:
             raise NotRecorded(
                 f"no file {text!r} in {pointer.name}@{short(pointer.digest)}",
@@ -265,22 +262,6 @@ def chosen(
             )
         found |= hits
     return frozenset(found)
-
-
-def _inside(root: Path, pointer: Pointer, text: str, base: Path) -> str | None:
-    place = str(root / pointer.path)
-    full = os.path.normpath(base / text)
-    if full == place:
-        return ""
-    return full.removeprefix(place + os.sep) if full.startswith(place + os.sep) else None
-
-
-def _matches(file: str, name: str) -> bool:
-    """
-    >>> _matches("a/b.csv", "a"), _matches("a/b.csv", "*.csv"), _matches("a", "b")
-    (True, True, False)
-    """
-    return not name or file == name or file.startswith(f"{name}/") or fnmatchcase(file, name)
 
 
 def leave(

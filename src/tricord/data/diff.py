@@ -1,6 +1,5 @@
 """How two versions of a dataset differ, or a version and the work folder: files, and the tables in them."""
 
-import fnmatch
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -12,6 +11,7 @@ import polars as pl
 from tricord.core.artifact import Digest
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError
+from tricord.data import choosing
 from tricord.data.rows import ColumnChange, RowChanges, column_changes, compare
 from tricord.data.scanning import (
     TableFile,
@@ -158,15 +158,13 @@ def _chosen(
     if not only:
         return before.files, after.files
     wanted = [text.rstrip("/") for text in only]
-
-    def fits(path: str) -> bool:
-        return any(
-            path == text or path.startswith(f"{text}/") or fnmatch.fnmatchcase(path, text)
-            for text in wanted
-        )
-
     chosen = [
-        {path: item for path, item in side.files.items() if fits(path)} for side in (before, after)
+        {
+            path: item
+            for path, item in side.files.items()
+            if any(choosing.matches(path, name) for name in wanted)
+        }
+        for side in (before, after)
     ]
     if not any(chosen):
         raise DataError(

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from tricord.core.artifact import Artifact
 from tricord.core.errors import DataError, NotRecorded
-from tricord.data import naming, pointers, seeing
+from tricord.data import choosing, naming, pointers, seeing
 from tricord.data.diff import Item, Side
 from tricord.project import datasets, parts
 from tricord.project.datasets import Version
@@ -18,11 +18,13 @@ from tricord.store.tree import Entry
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One dataset to compare: its name and both sides; `key` columns if somebody declared them."""
+    """One dataset to compare: its name, both sides, and the path of its data in the work tree ('' for one
+    that has none there); `key` columns if somebody declared them."""
 
     name: str
     before: Side
     after: Side
+    path: str
     key: tuple[str, ...] = ()
 
 
@@ -31,7 +33,7 @@ def questions(project: Project, words: Sequence[str]) -> tuple[list[Question], l
 
     Nothing: every dataset of the work tree against its work folder. `NAME`: one of them; `NAME@A`:
     version A against the work folder; `NAME@A @B` or `NAME@A OTHER@B`: two versions. What is left
-    are paths.
+    are paths: within the dataset, from the working folder, or from the root.
     """
     if not words:
         found = [_against_work(project, pointer) for pointer in _pointers(project)]
@@ -43,10 +45,25 @@ def questions(project: Project, words: Sequence[str]) -> tuple[list[Question], l
     if rest and "@" in rest[0] and not os.path.lexists(rest[0]):
         second = rest.pop(0)
         other = f"{name}{second}" if second.startswith("@") else second
-        return [_versions(project, first, other)], rest
-    if version is not None:
-        return [_version_against_work(project, first)], rest
-    return [_against_work(project, _pointer(project, first))], rest
+        question = _versions(project, first, other)
+    elif version is not None:
+        question = _version_against_work(project, first)
+    else:
+        question = _against_work(project, _pointer(project, first))
+    return [question], [name for text in rest for name in _within(project, question, text)]
+
+
+def _within(project: Project, question: Question, text: str) -> list[str]:
+    """What a path stands for in a dataset; the path as it is where no file of either side is meant."""
+    if not question.path:
+        return [text]
+    files = {*question.before.files, *question.after.files}
+    found = [
+        name
+        for name in choosing.names(project.root, question.path, text)
+        if any(choosing.matches(file, name) for file in files)
+    ]
+    return found or [text]
 
 
 def _pointers(project: Project) -> list[pointers.Pointer | str]:
@@ -82,7 +99,7 @@ def _against_work(project: Project, pointer: pointers.Pointer | str) -> Question
         return _latest_against_work(project, pointer)
     before = _stored(project, naming.artifact_of(pointer), _title(project, pointer), pointer.path)
     after = _work(project, project.root / pointer.path)
-    return Question(pointer.name, before, after, _declared(pointer))
+    return Question(pointer.name, before, after, pointer.path, _declared(pointer))
 
 
 def _latest_against_work(project: Project, place: str) -> Question:
@@ -98,7 +115,7 @@ def _latest_against_work(project: Project, place: str) -> Question:
         )
     title = f"{version}, the latest here" + (" (two versions are in its pointer)" if conflict else "")  # fmt: skip
     before = _stored(project, version.artifact, title, source)
-    return Question(name, before, _work(project, project.root / source))
+    return Question(name, before, _work(project, project.root / source), source)
 
 
 def _unknown(project: Project, place: str) -> bool:
@@ -119,16 +136,16 @@ def _version_against_work(project: Project, what: str) -> Question:
     else:
         path, key = pointer.path, _declared(pointer)
     before = _stored(project, version.artifact, str(version), path)
-    return Question(version.name, before, _work(project, project.root / path), key)
+    return Question(version.name, before, _work(project, project.root / path), path, key)
 
 
 def _versions(project: Project, first: str, second: str) -> Question:
     old, new = datasets.resolve(project, first), datasets.resolve(project, second)
     pointer = _pointer(project, new.name)
-    key = () if isinstance(pointer, str) else _declared(pointer)
+    path, key = ("", ()) if isinstance(pointer, str) else (pointer.path, _declared(pointer))
     sides = [_stored(project, version.artifact, str(version), _file_name(version)) for version in (old, new)]  # fmt: skip
     name = new.name if old.name == new.name else f"{old.name}, {new.name}"
-    return Question(name, sides[0], sides[1], key)
+    return Question(name, sides[0], sides[1], path, key)
 
 
 def _file_name(version: Version) -> str:

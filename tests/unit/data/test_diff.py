@@ -52,6 +52,32 @@ def test_an_unchanged_folder_has_no_difference(project: Project, folder: Path) -
     assert (found.before, found.after) == ("flights@v1", "work folder")
 
 
+@pytest.mark.parametrize(
+    ("here", "path"),
+    [
+        (".", "a.csv"),
+        (".", "data/flights/a.csv"),
+        ("data", "flights/a.csv"),
+        ("data/flights", "./a.csv"),
+        ("data", "data/flights/a.csv"),
+        ("data", "../data/flights/[a]*"),
+    ],
+)
+def test_a_path_is_within_the_dataset_or_from_the_working_folder_or_the_root(
+    project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch, here: str, path: str
+) -> None:
+    rows(1, 10).write_csv(folder / "a.csv")
+    (folder / "READ ME.md").write_text("one\n")
+    monkeypatch.chdir(project.root / here)
+    assert words(asked(project, "flights", path)) == {"a.csv": "changed"}
+    second = add(project, folder)
+    for two in (["flights@v1", f"@v{second.number}"], ["flights@v1"]):
+        assert words(asked(project, *two, path)) == {"a.csv": "changed"}
+    assert words(asked(project, "flights@v1", str(folder))).keys() == {"a.csv", "READ ME.md"}
+    with pytest.raises(DataError, match="neither side has a file"):
+        asked(project, "flights", "data/flights/none.csv")
+
+
 def test_files_are_added_removed_and_changed(project: Project, folder: Path) -> None:
     (folder / "new.txt").write_text("x")
     (folder / "b.parquet").unlink()
