@@ -119,8 +119,11 @@ def test_a_passphrase_is_stretched() -> None:
     assert (seal["kdf"], seal["work"]) == ("scrypt", 10)
     with pytest.raises(RemoteRefused, match="not the key"):
         sealed(inner, "correct horse batterx")
-    with pytest.raises(ConfigError, match="too short"):
-        sealed(Memory(), "short")
+    raw = Memory()
+    sealed(raw, KEY)
+    for other in (Memory(), inner, raw):
+        with pytest.raises(ConfigError, match="too short"):
+            sealed(other, "short")
 
 
 def test_a_remote_with_plain_objects_is_not_sealed_afterwards() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tricord.core.artifact import Digest
-from tricord.core.errors import RemoteError
+from tricord.core.errors import ObjectMissing, RemoteError
 from tricord.store.local import LocalStore
 from tricord.store.remote import records
 from tricord.store.remote.collecting import DAY, collect
@@ -184,3 +184,17 @@ def test_a_push_looks_again_at_what_had_been_waste(
     assert confirm(remote, here, [digest]).packs == 1
     fetch(Remote(backend), there, [digest]).check("there")
     assert confirm(remote, here, [digest]).packs == 0
+
+
+def test_a_push_of_what_only_the_remote_has_does_not_count_on_waste(
+    here: LocalStore, there: LocalStore, backend: Any
+) -> None:
+    digest = here.put_bytes(b"waste for a while" * 100)
+    send(Remote(backend), here, [digest])
+    assert send(Remote(backend), there, [digest]).bytes == 0
+    days(backend, 3)
+    collect(Remote(backend), grace=DAY, delete=True)
+    with pytest.raises(ObjectMissing, match="not here, and at the remote it is waste"):
+        send(Remote(backend), there, [digest])
+    fetch(Remote(backend), there, [digest]).check("there")
+    assert send(Remote(backend), there, [digest]).packs == 1

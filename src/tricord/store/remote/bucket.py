@@ -242,7 +242,8 @@ class Bucket:
             raise RemoteRefused(
                 f"no right to do this with {name}: {_told(error)}",
                 where=self.where,
-                hint=self._hint,
+                hint=self._hint
+                or "ask whoever runs it for the right to do this, or mend the remote's url",
             ) from error
         except errors.NotSupportedError as error:
             raise _NoRanges(f"the remote cannot do it: {_told(error)}", where=self.where) from error

@@ -256,6 +256,7 @@ def sealed(inner: Backend, secret: str, *, work: int = 17) -> Sealed:
             raise ValueError(f"keys made by {seal['kdf']}")
         if seal["kdf"] != _kdf_of(secret):
             # who runs the remote wrote the seal, and does not choose what is made of a secret
+            _check_length(secret)
             raise _another_key(inner)
         master, _ = _master(secret, seal, bytes.fromhex(seal["stretch"]))
         keys = Keys(master, bytes.fromhex(seal["salt"]))
@@ -323,12 +324,7 @@ def _master(
     raw = _raw(secret)
     if raw is not None:
         return raw, kept
-    if len(secret) < _SHORTEST:
-        raise ConfigError(
-            f"a passphrase of {len(secret)} characters is too short for a remote; {_SHORTEST} at least",
-            where="key",
-            hint="or a random key: openssl rand -hex 32",
-        )
+    _check_length(secret)
     work = int(seal["work"])
     if not 1 <= work <= _HARDEST:
         raise ValueError(f"work of {work}")
@@ -337,6 +333,15 @@ def _master(
         **kept,
         "work": work,
     }
+
+
+def _check_length(secret: str) -> None:
+    if len(secret) < _SHORTEST:
+        raise ConfigError(
+            f"a passphrase of {len(secret)} characters is too short for a remote; {_SHORTEST} at least",
+            where="key",
+            hint="or a random key: openssl rand -hex 32",
+        )
 
 
 def _nonce(number: int, *, last: bool) -> bytes:

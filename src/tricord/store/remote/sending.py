@@ -95,11 +95,7 @@ def send(
     for attempt in range(_TRIES):
         plan = planned(store, catalog, wanted)
         if plan.absent:
-            raise ObjectMissing(
-                f"{short(plan.absent[0])} is neither here nor at the remote",
-                where=f"{len(plan.absent)} of {plan.files} files; {remote.where}",
-                hint="tricord fetch, from a remote that has it",
-            )
+            raise _nowhere(plan, catalog, remote.where)
         try:
             return _carry_out(plan, remote, store, there, watch)
         except FileNotFoundError:  # a collection in this store put blobs into other packs
@@ -107,6 +103,21 @@ def send(
             if attempt == _TRIES - 1:
                 raise
     raise AssertionError
+
+
+def _nowhere(plan: Plan, catalog: Catalog, where: str) -> ObjectMissing:
+    first = plan.absent[0]
+    if catalog.has_object(first) or any(catalog.has_blob(shape, first) for shape in Shape):
+        return ObjectMissing(
+            f"{short(first)} is not here, and at the remote it is waste that may be deleted any time",
+            where=where,
+            hint=f"tricord fetch {short(first)}, then the push again",
+        )
+    return ObjectMissing(
+        f"{short(first)} is neither here nor at the remote",
+        where=f"{len(plan.absent)} of {plan.files} files; {where}",
+        hint="tricord fetch, from a remote that has it",
+    )
 
 
 def confirm(
@@ -157,7 +168,7 @@ def _closure(
     for digest in digests:
         if not store.has(digest):
             # what it needs is there as well, by R2
-            if not any(catalog.has_blob(shape, digest) for shape in Shape) and not catalog.has_object(digest):  # fmt: skip
+            if not any(catalog.has_blob(shape, digest, sure=True) for shape in Shape) and not catalog.has_object(digest, sure=True):  # fmt: skip
                 absent.append(digest)
         elif store.is_tree(digest):
             trees.append(digest)
@@ -175,7 +186,7 @@ def _plan_large(plan: Plan, store: LocalStore, catalog: Catalog, large: Sequence
     for digest in large:
         path = store.reader.plain(digest)
         if digest not in found and path is None:
-            if not catalog.has_blob(Shape.RECIPE, digest):
+            if not catalog.has_blob(Shape.RECIPE, digest, sure=True):
                 plan.absent.append(digest)
             continue
         size = path.stat().st_size if path else 0
