@@ -144,18 +144,21 @@ def bring(
     also_saved: Sequence[Digest] = (),
     force: bool = False,
     link: str = "",
+    why: str = "",
     watch: Watch = quiet,
 ) -> Brought:
     """Lay out the version that a pointer names, and let pointer file and ledger say so; see `checkout`.
 
-    `also_saved` are versions besides those on record in which lost content could be found again.
+    `also_saved` are versions besides those on record in which lost content could be found again; `why`
+    is what the ledger says of it.
     """
+    why = why or f"checked out at {short(pointer.digest)}"
     place = project.root / pointer.path
     laying.check_place(project.root, place)
     scanned, stands = (None, False) if paths else seeing.glance(project, place, pointer.digest)
     if stands and pointer.files:
         sparse.whole(project, pointer.path)
-        settle(project, pointer, why=f"checked out at {short(pointer.digest)}")
+        settle(project, pointer, why=why)
         return Brought(pointer.name, pointer.path, pointer.digest, same=pointer.files)
     files = _files(project, pointer)
     only = chosen(project.root, pointer, files, paths) if paths else None
@@ -189,7 +192,7 @@ def bring(
     else:
         sparse.whole(project, pointer.path)
         pointer = replace(pointer, files=len(files))
-        settle(project, pointer, why=f"checked out at {short(pointer.digest)}")
+        settle(project, pointer, why=why)
     return Brought(
         pointer.name, pointer.path, pointer.digest, laid.written, laid.removed, plan.same, plan.kept
     )

@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from tricord.core.artifact import Artifact, Digest, Kind, short
 from tricord.core.errors import DataError, ObjectMissing
 from tricord.core.pointer import Pointer
-from tricord.data import checkout, ignoring, laying, leftovers, pointers
+from tricord.data import checkout, ignoring, laying, leftovers, naming, pointers
 from tricord.data.checkout import Brought
 from tricord.data.seeing import WHOLE
 from tricord.project import conflicts
@@ -123,11 +123,35 @@ def resolve(
     known = [side.digest for side in _sides(conflict)]
     brought: Brought | None = None
     try:
-        brought = checkout.bring(project, pointer, also_saved=known, force=force, watch=watch)
+        brought = checkout.bring(
+            project,
+            pointer,
+            also_saved=known,
+            force=force,
+            why=_why(project, conflict, how),
+            watch=watch,
+        )
     except ObjectMissing:  # the pointer is solved all the same: it names what can be pulled
         pointers.write(project.root, pointer)
     conflicts.mark_resolved(project.root, conflict.file)
     return Resolved(conflict.name, pointer, brought, merged, absent=brought is None)
+
+
+def _why(project: Project, conflict: Conflict, how: str) -> str:
+    """What the log says of the version that a conflict came to."""
+    ours, theirs = (
+        "a deletion" if side is None else _number(project, side)
+        for side in (conflict.ours, conflict.theirs)
+    )
+    if how == "merge":
+        return f"merged {ours} and {theirs}"
+    taken, other = (ours, theirs) if how == "ours" else (theirs, ours)
+    return f"{how}, {taken}, taken in a conflict with {other}"
+
+
+def _number(project: Project, side: Pointer) -> str:
+    number = naming.pointed(project, side).number
+    return f"v{number}" if number else short(side.digest)
 
 
 def _merged(project: Project, conflict: Conflict, prefer: Side | None) -> tuple[Pointer, Merged]:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tricord.cli.main import main
 from tricord.core.artifact import Digest
 from tricord.core.errors import DataError, ObjectMissing
 from tricord.core.pointer import Pointer
 from tricord.data import pointers
 from tricord.data.merging import compare, resolve
 from tricord.data.versions import add
-from tricord.project import conflicts
+from tricord.project import conflicts, datasets
 from tricord.project.project import Project
 
 
@@ -214,3 +215,54 @@ def test_where_both_changed_the_origin_it_is_told(
         assert done.pointer.origin == ORIGINS[kept]
         assert done.merged
         assert done.merged.said == ("origin",)
+
+
+def test_a_merge_says_what_was_merged(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project.root)
+    Path("rows").mkdir()
+    found: list[Pointer] = []
+    for name in ("a", "b", "c"):
+        Path(f"rows/{name}").write_text(name)
+        add(project, Path("rows"))
+        found.append(pointers.get(project.root, "rows"))
+        if name != "a":
+            Path(f"rows/{name}").unlink()
+    file = pointers.pointer_file(project.root, "rows")
+    base, ours, theirs = (each.to_text() for each in found)
+    file.write_text(f"<<<<<<< HEAD\n{ours}||||||| base\n{base}=======\n{theirs}>>>>>>> other\n")
+    resolve(project, "rows", "merge")
+    made = datasets.versions(project, "rows")[-1]
+    assert (made.number, made.why) == (4, "merged v2 and v3")
+    assert sorted(path.name for path in Path("rows").iterdir()) == ["a", "b", "c"]
+    monkeypatch.chdir(project.root)
+    file.write_text(f"<<<<<<< HEAD\n{ours}=======\n{theirs}>>>>>>> other\n")
+    resolve(project, "rows", "ours")
+    moves = project.ledger.moves(datasets.ref_of("rows"))
+    assert moves[-1].why == "ours, v2, taken in a conflict with v3"
+
+
+def test_one_file_is_named_and_no_merge_is_offered(
+    project: Project, sides: tuple[Pointer, Pointer], capsys: pytest.CaptureFixture[str]
+) -> None:
+    in_conflict(project, *sides)
+    assert main(["resolve"]) == 0
+    shown = capsys.readouterr().out
+    assert "both changed 1 file: rows.csv" in shown
+    assert "next: tricord resolve rows --ours or --theirs\n" in shown
+
+
+def test_a_clash_within_a_folder_offers_to_prefer_a_side(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project.root)
+    Path("rows").mkdir()
+    found: list[Pointer] = []
+    for text in ("1", "2"):
+        Path("rows/a").write_text(text)
+        add(project, Path("rows"))
+        found.append(pointers.get(project.root, "rows"))
+    in_conflict(project, *found)
+    assert main(["resolve", "rows"]) == 0
+    shown = capsys.readouterr().out
+    assert "both changed 1 file: a\n" in shown
+    assert "next: tricord resolve rows --ours, --theirs or --merge --prefer ours\n" in shown

@@ -9,6 +9,7 @@ from tricord.cli.progress import bar
 from tricord.core.errors import DataError
 from tricord.core.pointer import Pointer
 from tricord.data.merging import Merged, Resolved, compare, resolve
+from tricord.data.seeing import WHOLE
 from tricord.project import conflicts
 from tricord.project.conflicts import Conflict
 from tricord.project.project import Project
@@ -108,13 +109,29 @@ def _draw(on: Any, shown: list[tuple[Conflict, Merged | None]]) -> None:
                 drawn.add_row(word, named(side.digest), f"{side.files:,}", size(side.size))
         on.print(drawn)
         if merged is not None:
+            whole = conflict.ours.path if conflict.ours else conflict.name
+            clashes = ", ".join(path or whole for path in merged.clashes[:5])
             on.print(
                 f"a merge takes {count(merged.from_ours, 'change')} of ours and "
                 f"{merged.from_theirs:,} of theirs; both changed {count(len(merged.clashes), 'file')}"
-                + (f": {escape(', '.join(merged.clashes[:5]))}" if merged.clashes else "")
+                + (f": {clashes}" if clashes else ""),
+                markup=False,
+                soft_wrap=True,
             )
             _draw_said(on, merged)
-        on.print(f"  next: tricord resolve {escape(conflict.name)} --ours, --theirs or --merge")
+        on.print(
+            f"  next: tricord resolve {escape(conflict.name)} {_ways(conflict, merged)}",
+            soft_wrap=True,
+        )
+
+
+def _ways(conflict: Conflict, merged: Merged | None) -> str:
+    """The options that would solve a conflict. Of one file that both changed, and of a deletion, a merge is
+    no more than a side; where its content is not here, it may be tried after a fetch."""
+    if None in (conflict.ours, conflict.theirs) or (merged and WHOLE in merged.clashes):
+        return "--ours or --theirs"
+    prefer = " --prefer ours" if merged is not None and merged.clashes else ""
+    return f"--ours, --theirs or --merge{prefer}"
 
 
 def _draw_said(on: Any, merged: Merged) -> None:
