@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Mapping
+import shlex
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from tricord.core.canonical import JSON
 from tricord.core.errors import DataError, Refused
 from tricord.data import buckets, download, elsewhere, ignoring, pointers, worktree
 from tricord.data.checkout import checkout, on_record
-from tricord.data.versions import add
+from tricord.data.versions import add, check_new
 from tricord.project import datasets, workfiles
 from tricord.project.datasets import Version
 from tricord.project.project import Project
@@ -99,15 +100,25 @@ def origin_of(source: str, what: str = "", rev: str = "") -> Origin:
 
 def bring(
     origin: Origin, folder: Path, out: Path | None, scratch: Path, *,
-    store: LocalStore | None = None, watch: Watch = quiet,
+    store: LocalStore | None = None, check: Callable[[Path], None] | None = None, watch: Watch = quiet,
 ) -> tuple[Path, Origin]:  # fmt: skip
     """Bring what is at an origin to `out`, else into `folder` under its own name: where it is now, and the
-    origin with all that was found out. Nothing is overwritten, and nothing is there until all of it is."""
+    origin with all that was found out. Nothing is overwritten, and nothing is there until all of it is.
+    `check` may refuse the place before any content comes."""
+
+    def free(target: Path) -> Path:
+        if target.exists() or target.is_symlink():
+            command = f"tricord {'import' if check else 'get'} {_typed(origin)} --out FILE"
+            raise DataError("there is something already, and it is not overwritten", where=str(target), hint=command)  # fmt: skip
+        if check:
+            check(target)
+        return target
+
     when = datetime.now(UTC).isoformat(timespec="seconds")
     if origin.kind == PROJECT:
         with elsewhere.opened(origin.url, origin.branch, scratch) as project:
             found = elsewhere.find(project, origin.what, watch)
-            target = _free(out or folder / _name(found.path))
+            target = free(out or folder / _name(found.path))
             elsewhere.bring(project, found, target, store, watch)
         url = (
             download.plain(origin.url)
@@ -116,14 +127,14 @@ def bring(
         )
         made = replace(origin, url=url, path=found.path, rev=found.commit, mark=found.digest)
     elif origin.kind == BUCKET:
-        target = _free(
+        target = free(
             out or folder / _name(unquote(urlsplit(origin.url).path) or urlsplit(origin.url).netloc)
         )
         listed = buckets.listed(origin.url)
         buckets.download(origin.url, target, listed, watch)
         made = replace(origin, mark=listed.mark)
     else:
-        target = _free(out or folder / _name(unquote(urlsplit(origin.url).path)))
+        target = free(out or folder / _name(unquote(urlsplit(origin.url).path)))
         made = replace(
             origin,
             url=download.plain(origin.url),
@@ -142,8 +153,14 @@ def bring_in(
         raise DataError(
             "this lies outside of the project", where=str(place), hint="tricord get SOURCE"
         )
+
+    def check(target: Path) -> None:
+        check_new(project, target, name, hint=f"tricord import {_typed(origin)} --name NAME")
+
     with project.scratch() as scratch:
-        target, made = bring(origin, folder, out, scratch, store=project.store, watch=watch)
+        target, made = bring(
+            origin, folder, out, scratch, store=project.store, check=check, watch=watch
+        )
     made = _beside(project, made)
     why = why or f"from {made.url}{' ' * bool(made.what)}{made.what}"
     return add(project, target, name=name, why=why, origin=made.to_json(), watch=watch)
@@ -233,7 +250,8 @@ def _name(path: str) -> str:
     return name
 
 
-def _free(target: Path) -> Path:
-    if target.exists() or target.is_symlink():
-        raise DataError("there is something already, and it is not overwritten", where=str(target), hint="give another place: --out FILE")  # fmt: skip
-    return target
+def _typed(origin: Origin) -> str:
+    """The origin as it is typed after `import` and `get`, without a password."""
+    rev = f"--rev {shlex.quote(origin.branch)}" if origin.branch else ""
+    what = shlex.quote(origin.what) if origin.what else ""
+    return " ".join(filter(None, (shlex.quote(download.plain(origin.url)), what, rev)))

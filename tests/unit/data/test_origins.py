@@ -286,11 +286,29 @@ def test_changes_made_here_are_not_overwritten_by_an_update(web: Web, project: P
     assert datasets.resolve(project, "flights").number == 1
 
 
+def test_a_name_that_is_taken_is_told_before_anything_comes(web: Web, project: Project) -> None:
+    web.files["/flights.csv"] = b"a\n1\n"
+    (project.root / "old").mkdir()
+    (project.root / "old/flights.csv").write_text("a\n0\n")
+    add(project, project.root / "old/flights.csv")
+    url = f"{web.url}/flights.csv"
+    for name in (None, "flights"):
+        with pytest.raises(DataError, match="there is a dataset flights already") as caught:
+            bring_in(project, origin_of(url), project.root, None, name=name)
+        assert caught.value.hint == f"tricord import {url} --name NAME"
+    with pytest.raises(DataError, match="Git's own"):
+        bring_in(project, origin_of(url), project.root, project.root / ".git" / "flights.csv")
+    assert not web.asked
+    assert not (project.root / "flights.csv").exists()
+    assert bring_in(project, origin_of(url), project.root, None, name="new").name == "new"
+
+
 def test_what_is_there_is_not_overwritten(web: Web, project: Project) -> None:
     web.files["/flights.csv"] = b"a\n1\n"
     (project.root / "flights.csv").write_text("mine\n")
-    with pytest.raises(DataError, match="not overwritten"):
+    with pytest.raises(DataError, match="not overwritten") as refused:
         bring_in(project, origin_of(f"{web.url}/flights.csv"), project.root, None)
+    assert refused.value.hint == f"tricord import {web.url}/flights.csv --out FILE"
     with pytest.raises(DataError, match="outside of the project"):
         bring_in(project, origin_of(f"{web.url}/flights.csv"), project.root.parent, None)
     assert (project.root / "flights.csv").read_text() == "mine\n"
