@@ -357,3 +357,21 @@ def test_a_full_disk_is_told_as_one(
     backend.get_to = full
     with pytest.raises(StorageFull):
         fetch(Remote(backend, tmp_path / "cache-there"), there, [digest])
+
+
+def test_a_recipe_of_another_file_is_noticed_by_who_reads_to_the_end(
+    here: LocalStore, backend: Any, remote: Remote, noise: random.Random
+) -> None:
+    mine, other = (here.put_bytes(noise.randbytes(2_000_000)) for _ in range(2))
+    send(remote, here, [mine, other])
+    fresh = Remote(backend)
+    objects = fresh.catalog.contents.objects
+    objects[mine] = objects[other]
+    with reading.open_file(fresh, mine) as file:
+        assert len(file.read(10)) == 10
+        with pytest.raises(ObjectCorrupt, match="do not make"):
+            file.read()
+    with reading.open_file(fresh, other) as file:
+        file.seek(1_000_000)
+        file.seek(0)
+        assert file.read() == here.read(other)

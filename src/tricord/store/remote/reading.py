@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from blake3 import blake3
+
 from tricord.core.artifact import Digest, short
 from tricord.core.errors import ObjectCorrupt, ObjectMissing
 from tricord.store import pack as packs
@@ -86,6 +88,8 @@ class _RemoteFile(io.RawIOBase):
         self._ends = list(accumulate(part.size for part in parts))
         self._size = self._ends[-1] if parts else 0
         self._at = 0
+        self._hasher = blake3()
+        self._hashed = 0  # chunks from the start on, for as long as they were read in order
         self._ahead = _FIRST
         self._next = 0  # the chunk after the ones that were read last
         self._kept: OrderedDict[int, bytes] = OrderedDict()
@@ -114,11 +118,25 @@ class _RemoteFile(io.RawIOBase):
             number = bisect_right(self._ends, self._at)
             begin = self._ends[number] - self._parts[number].size
             chunk = self._chunk(number)
+            if number == self._hashed:
+                self._follow(chunk)
             some = chunk[self._at - begin : self._at - begin + len(target) - done]
             target[done : done + len(some)] = some
             done += len(some)
             self._at += len(some)
         return done
+
+    def _follow(self, chunk: bytes) -> None:
+        """Whoever reads a file from its start to its end learns whether its chunks make it: the recipe cannot say so."""
+        self._hasher.update(chunk)
+        self._hashed += 1
+        if self._hashed == len(self._parts) and self._hasher.hexdigest() != self._digest:
+            self._hashed -= 1  # the same for whoever reads on
+            raise ObjectCorrupt(
+                f"the chunks that the remote names do not make {short(self._digest)}",
+                where=self._remote.where,
+                hint="tricord push --repair, from a project that has the content",
+            )
 
     def _chunk(self, number: int) -> bytes:
         if number not in self._kept:
