@@ -13,7 +13,7 @@ from tricord.core.pointer import Pointer
 from tricord.core.ref import Move, parse_ref
 from tricord.data import pointers, worktree
 from tricord.data.worktree import Changes
-from tricord.project import datasets
+from tricord.project import datasets, lineage
 from tricord.project.project import Project
 
 
@@ -143,7 +143,7 @@ def _pointed(
     if latest:
         moves = project.ledger.moves(datasets.ref_of(pointer.name))
     standing, changes, step = _standing(project, pointer, latest)
-    numbers = _numbers(moves)
+    numbers = lineage.numbers(moves)
     return Dataset(
         name=pointer.name,
         standing=standing,
@@ -255,7 +255,7 @@ def _recorded(project: Project, name: str, digest: Digest, tags: Mapping[str, Di
         standing=standing,
         path=source if isinstance(source, str) else None,
         digest=digest,
-        number=_numbers(moves).get(digest),
+        number=lineage.numbers(moves).get(digest),
         size=artifact.size,
         latest=digest,
         moved=moves[-1] if moves else None,
@@ -270,9 +270,3 @@ def _learned(project: Project, move: Move) -> bool:
     """Whether a move was made on another machine, and came with a fetch."""
     found = project.ledger.events(after=move.seq - 1, types=(EventType.REF_MOVED,), limit=1)
     return any(event.seq == move.seq and "made" in event.body for event in found)
-
-
-def _numbers(moves: Sequence[Move]) -> dict[Digest, int]:
-    """Content → number of the version, from the moves of the ref (see `lineage.versions`)."""
-    first = dict.fromkeys(move.new for move in moves if move.new is not None)
-    return {digest: number for number, digest in enumerate(first, 1)}

@@ -136,11 +136,15 @@ class _Files:
 
 def versions(project: Project, ref: str) -> list[Move]:
     """The move that first brought each content to a ref, in order: version n is the nth of them."""
-    return list(firsts(project.ledger.moves(ref)).values())
+    return list(_first(project.ledger.moves(ref)).values())
 
 
-def firsts(moves: Iterable[Move]) -> dict[Digest, Move]:
-    """Content → the move that first brought it to a ref, in order, from all the moves of that ref."""
+def numbers(moves: Iterable[Move]) -> dict[Digest, int]:
+    """Content → the number of the version that it is, from all the moves of a ref."""
+    return {digest: number for number, digest in enumerate(_first(moves), 1)}
+
+
+def _first(moves: Iterable[Move]) -> dict[Digest, Move]:
     first: dict[Digest, Move] = {}
     for move in moves:
         if move.new is not None:
