@@ -166,7 +166,7 @@ def _standing(
     project: Project, pointer: Pointer, latest: Digest | None
 ) -> tuple[Standing, Changes | None, str | None]:
     try:
-        changes = worktree.compare(project, pointer, project.state)
+        changes = worktree.compare(project, pointer)
     except ObjectMissing:
         return Standing.MISSING, None, f"tricord pull {pointer.name}"
     except DataError as error:
@@ -204,7 +204,7 @@ def _lacking(project: Project, pointer: Pointer, changes: Changes) -> set[Digest
 def _stands_at(project: Project, pointer: Pointer, version: Digest) -> bool:
     place = project.root / pointer.path
     try:
-        return not worktree.against(project, place, version, project.state)
+        return not worktree.against(project, place, version)
     except ObjectMissing:
         return False
 
@@ -244,7 +244,7 @@ def _recorded(project: Project, name: str, digest: Digest, tags: Mapping[str, Di
     changes = None
     if place is not None and place.exists():
         try:
-            changes = worktree.against(project, place, digest, project.state)
+            changes = worktree.against(project, place, digest)
         except (ObjectMissing, DataError):  # not ours any more
             changes = None
     standing = Standing.ELSEWHERE

@@ -33,18 +33,13 @@ class Changes:
         return bool(self.added or self.removed or self.changed or self.absent)
 
 
-def state_file(project: Project) -> Path:
-    """Where the state of this work tree is kept."""
-    return project.folder / workfiles.FILE
-
-
-def compare(project: Project, pointer: Pointer, state: State | None = None) -> Changes:
+def compare(project: Project, pointer: Pointer) -> Changes:
     """How the work folder differs from the version that a pointer names.
 
     ObjectMissing where it differs and the version's list of files is not in the store, so nobody can
     say in what; DataError for what cannot be in a dataset, such as a FIFO.
     """
-    found = against(project, project.root / pointer.path, pointer.digest, state)
+    found = against(project, project.root / pointer.path, pointer.digest)
     if not found.removed or sparse.brought(project, pointer.path) is None:
         return found
     version = {entry.path: entry for entry in project.store.entries(pointer.digest)}
@@ -54,15 +49,9 @@ def compare(project: Project, pointer: Pointer, state: State | None = None) -> C
     return replace(found, removed=removed, lacking=lacking)
 
 
-def against(project: Project, place: Path, version: Digest, state: State | None = None) -> Changes:
+def against(project: Project, place: Path, version: Digest) -> Changes:
     """How the file or folder at `place` differs from stored content."""
-    if state is not None:
-        return _against(project, place, version, state)
-    with State(state_file(project)) as own:
-        return _against(project, place, version, own)
-
-
-def _against(project: Project, place: Path, version: Digest, state: State) -> Changes:
+    state = project.state
     if not os.path.lexists(place):
         return Changes(absent=True)
     if not place.is_dir():
