@@ -101,16 +101,6 @@ def count(number: int, noun: str, nouns: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else nouns}"
 
 
-def printable(text: str) -> str:
-    r"""A name on one line, whatever is in it: line ends, a terminal's commands and what is no UTF-8 are
-    escaped, the same wherever a command shows one.
-
-    >>> printable("new\nline"), printable("naïve 😀")
-    ('new\\nline', 'naïve 😀')
-    """
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
 def draw_verdict(on: "Console", verdict: Verdict, *, most: int = 12) -> None:
     """The outcome, then each check that is not a pass with its evidence, then how many passed."""
     from rich.markup import escape

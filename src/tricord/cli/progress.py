@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from tricord.cli.answer import size
+from tricord.core.spelling import printable
 
 Report = Callable[[int, int, str], None]
 """Called with bytes more, items more and the name of what is being worked on. A `store.progress.Watch`."""
@@ -71,6 +72,6 @@ class _Bar:
             self._drawn.start()
             self._drawn.add_task(self._what, total=self._total, done="")
         of = f" of {size(self._total)}" if self._total else ""
-        plain = "".join(letter if letter.isprintable() else "?" for letter in label)[-40:]
+        plain = printable(label)[-40:]
         done = f"{size(self._bytes)}{of}, {self._items:,} done  {escape(plain)}"
         self._drawn.update(self._drawn.task_ids[0], completed=self._bytes, done=done)

@@ -19,7 +19,8 @@
     │   └── RefConflict        a ref moved in between: compare-and-swap failed
     ├── CodecError             no codec for a value, or stored bytes it cannot read
     ├── DataError              a file or table is unreadable, empty or of the wrong shape
-    │   └── SchemaError        a schema file is wrong, with its line
+    │   ├── SchemaError        a schema file is wrong, with its line
+    │   └── PointerConflict    two branches changed a dataset, and Git left both in its pointer
     ├── PlanError              a pipeline that cannot run as written
     ├── StepFailed             a step raised; the message names it and says how to resume
     ├── Refused                a verdict (or the lack of one) stands in the way
@@ -30,6 +31,13 @@
 
 Each says *what*, *where* and *what to type next*; doors turn them into exit codes and HTTP statuses.
 """
+
+from tricord.core.spelling import printable
+
+
+def _plain(text: str) -> str:
+    """Without a terminal's commands; its own line ends stay."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 class TricordError(Exception):
@@ -46,9 +54,9 @@ class TricordError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        lines = [self.what]
+        lines = [_plain(self.what)]
         if self.where:
-            lines.append(f"  where: {self.where}")
+            lines.append(f"  where: {printable(self.where)}")
         if self.hint:
             lines.append(f"  next: {self.hint}")
         return "\n".join(lines)
@@ -138,6 +146,14 @@ class DataError(TricordError):
 
 class SchemaError(DataError):
     """A schema file is wrong; `where` holds its path and line."""
+
+
+class PointerConflict(DataError):
+    """Two branches changed a dataset, and Git left both versions in its pointer; `name` is the dataset's."""
+
+    def __init__(self, what: str, *, name: str, where: str, hint: str) -> None:
+        super().__init__(what, where=where, hint=hint)
+        self.name = name
 
 
 class PlanError(TricordError):

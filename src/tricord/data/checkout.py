@@ -14,6 +14,7 @@ from tricord.core.errors import (
     TricordError,
 )
 from tricord.core.pointer import Pointer, overlap
+from tricord.core.spelling import quoted
 from tricord.data import choosing, ignoring, laying, leftovers, naming, pointers, seeing, sparse
 from tricord.project import datasets, lineage
 from tricord.project.datasets import Version
@@ -303,7 +304,7 @@ def clear(
     """
     versions = chain(also_saved, saved(project, pointer))
     plan = laying.plan(project, project.root / pointer.path, {}, saved_in=versions, force=force)
-    hint = f"tricord add {pointer.path}, or {anyway}"
+    hint = f"tricord add {quoted(pointer.path)}, or {anyway}"
     if plan.kept:
         raise _unsaved(pointer, plan.kept, hint)
     laid = laying.lay(project, plan, link="copy")
@@ -322,7 +323,7 @@ def _unsaved(pointer: Pointer, paths: Sequence[str], hint: str = "") -> DataErro
         f"{pointer.name} has changes that are saved nowhere: {shown}",
         where=pointer.path,
         hint=hint
-        or f"tricord add {pointer.path}, or throw them away: tricord checkout {pointer.name} --force",
+        or f"tricord add {quoted(pointer.path)}, or throw them away: tricord checkout {pointer.name} --force",
     )
 
 

@@ -11,6 +11,7 @@ from tricord.core.errors import DataError, ObjectMissing
 from tricord.core.event import EventType
 from tricord.core.pointer import Pointer
 from tricord.core.ref import Move, parse_ref
+from tricord.core.spelling import quoted
 from tricord.data import pointers, worktree
 from tricord.data.worktree import Changes
 from tricord.project import datasets, lineage
@@ -183,7 +184,7 @@ def _standing(
                 changes,
                 f"tricord {'pull' if rest else 'checkout'} {pointer.name}",
             )
-        then = f"tricord add {pointer.path}"
+        then = f"tricord add {quoted(pointer.path)}"
         return (
             Standing.CHANGED,
             changes,
@@ -193,7 +194,7 @@ def _standing(
         return Standing.UNCHANGED, changes, None
     if latest is not None and latest != pointer.digest and _stands_at(project, pointer, latest):
         return Standing.OTHER, changes, f"tricord checkout {pointer.name}"
-    return Standing.CHANGED, changes, f"tricord add {pointer.path}"
+    return Standing.CHANGED, changes, f"tricord add {quoted(pointer.path)}"
 
 
 def _lacking(project: Project, pointer: Pointer, changes: Changes) -> set[Digest]:
@@ -262,7 +263,7 @@ def _recorded(project: Project, name: str, digest: Digest, tags: Mapping[str, Di
         moves=len(moves),
         tags=tags,
         changes=changes,
-        next=f"tricord add {source}" if changes else None,
+        next=f"tricord add {quoted(source)}" if changes else None,
     )
 
 

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tricord.core.config import FILE
-from tricord.core.errors import DataError, NotRecorded
+from tricord.core.errors import DataError, NotRecorded, PointerConflict
 from tricord.core.files import replace_text
 from tricord.core.pointer import SUFFIX, Pointer, check_path
+from tricord.core.spelling import quoted
 
 _SKIPPED = frozenset({".git", ".tricord", ".venv", "node_modules", "__pycache__"})
 """Folders that no pointer is looked for in; nor in a virtual environment, nor in another project, which
 in a fresh clone has its settings only, nor in another repository, as a submodule is."""
 _NOT_OURS = frozenset({"pyvenv.cfg", ".tricord", ".git", FILE})
-_RESOLVE = "tricord resolve "
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Unreadable:
 
     @property
     def is_conflict(self) -> bool:
-        return (self.problem.hint or "").startswith(_RESOLVE)
+        return isinstance(self.problem, PointerConflict)
 
 
 def pointer_file(project_root: Path, path: str) -> Path:
@@ -110,7 +110,7 @@ def read_all(project_root: Path) -> tuple[dict[str, Pointer], list[Unreadable]]:
                 raise DataError(
                     f"two pointers are named {pointer.name}",
                     where=f"{found[pointer.name].path}{SUFFIX} and {pointer.path}{SUFFIX}",
-                    hint=f"tricord untrack {pointer.path}",
+                    hint=f"tricord untrack {quoted(pointer.path)}",
                 )
             found[pointer.name] = pointer
         except DataError as problem:
@@ -124,8 +124,7 @@ def read_all(project_root: Path) -> tuple[dict[str, Pointer], list[Unreadable]]:
 def unreadable_at(file: Path, project_root: Path, problem: DataError) -> Unreadable:
     """What is known of a pointer file that cannot be read."""
     path = file.relative_to(project_root).as_posix().removesuffix(SUFFIX)
-    hint = problem.hint or ""
-    name = hint.removeprefix(_RESOLVE) if hint.startswith(_RESOLVE) else Path(path).name
+    name = problem.name if isinstance(problem, PointerConflict) else Path(path).name
     return Unreadable(name, path, problem)
 
 

@@ -81,7 +81,7 @@ def test_status_draws_what_changed_and_cuts_it(root: Path, typed) -> None:
     (root / "data" / "flights" / "13\n.csv").write_text("x")
     lines = typed("status")
     assert lines[2].endswith("data/flights  1 added, 11 changed")
-    assert lines[3] == "    added    13?.csv"
+    assert lines[3] == "    added    13\\n.csv"
     assert lines[4] == "    changed  01.csv"
     assert lines[-2:] == ["    … and 4 more", "    next: tricord add data/flights"]
     (found,) = typed("status", "--json")["datasets"]
@@ -100,7 +100,7 @@ def test_the_other_refs_are_listed_too(root: Path, typed) -> None:
     project.close()
     line = typed("status")[-1]
     assert line.startswith("schemas/planes@latest  ")
-    assert line.endswith("for the test?of lines")
+    assert line.endswith("for the test\\nof lines")
     assert typed("status", "--json")["refs"][0]["moves"] == 1
 
 

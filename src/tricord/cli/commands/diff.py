@@ -4,8 +4,9 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tricord.cli.answer import Answer, printable, size, table
+from tricord.cli.answer import Answer, size, table
 from tricord.cli.progress import bar
+from tricord.core.spelling import printable
 from tricord.project.project import Project
 
 if TYPE_CHECKING:

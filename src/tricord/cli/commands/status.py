@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tricord.cli.answer import Answer, count, moment, named, size
+from tricord.core.spelling import printable
 from tricord.data.overview import Dataset, Standing, overview
 from tricord.data.worktree import Changes
 from tricord.project.datasets import ROOM
@@ -16,6 +17,8 @@ from tricord.project.project import Project
 EXAMPLE = "tricord status --json"
 _MOST = 8
 """Changed files of a dataset that are named; --json names all."""
+_LONGEST = 48
+"""Characters of a name or path in its column; --json has all of them."""
 _QUIET = (Standing.UNCHANGED, Standing.ELSEWHERE)
 _YELLOW, _BOLD, _PLAIN = "\x1b[33m", "\x1b[1m", "\x1b[0m"
 
@@ -61,7 +64,7 @@ def _lines(project: Project, found: Sequence[Dataset], refs: Sequence[Any]) -> I
     if refs:
         yield ""
         rows = [
-            [row["ref"], named(row["digest"]), moment(row["when"]), _plain(row["actor"]), _plain(row["why"])]
+            [row["ref"], named(row["digest"]), moment(row["when"]), printable(row["actor"]), printable(row["why"])]
             for row in refs
         ]  # fmt: skip
         wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -73,12 +76,12 @@ def _lines(project: Project, found: Sequence[Dataset], refs: Sequence[Any]) -> I
 def _row(dataset: Dataset) -> list[str]:
     version = f"v{dataset.number}" if dataset.number else named(dataset.digest)
     return [
-        _plain(dataset.name),
+        _short(dataset.name),
         version,
         "–" if dataset.size is None else size(dataset.size),
         "–" if dataset.files is None else count(dataset.files, "file"),
         moment(dataset.moved.when if dataset.moved else None),
-        _plain(dataset.path or "–"),
+        _short(dataset.path or "–"),
         _state(dataset),
     ]
 
@@ -121,14 +124,15 @@ def _files(changes: Changes) -> Iterator[str]:
         for name in names
     ]
     for word, name in named_[:_MOST]:
-        yield f"    {word}  {_plain(name)}"
+        yield f"    {word}  {printable(name)}"
     if len(named_) > _MOST:
         yield f"    … and {len(named_) - _MOST:,} more"
 
 
-def _plain(text: str) -> str:
-    """On one line, whatever is in it: a name may hold a newline or a terminal's commands."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+def _short(text: str) -> str:
+    """A name or path; a long one must not widen every row."""
+    plain = printable(text)
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
 
 
 def _cut(line: str) -> str:
