@@ -2,7 +2,6 @@
 
 import os
 import re
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from tricord.core.artifact import Artifact, Digest, Kind
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError, Refused
+from tricord.core.spelling import quoted
 from tricord.data import buckets, download, elsewhere, ignoring, pointers, worktree
 from tricord.data.checkout import checkout, on_record
 from tricord.data.versions import add, check_new
@@ -93,7 +93,9 @@ def origin_of(source: str, what: str = "", rev: str = "") -> Origin:
         return Origin(URL, source)
     if Path(plain).expanduser().is_file():
         raise DataError(
-            "a file of this machine needs no download", where=plain, hint=f"tricord add {plain}"
+            "a file of this machine needs no download",
+            where=plain,
+            hint=f"tricord add {quoted(plain)}",
         )
     raise DataError("neither a URL, nor a bucket, nor a Tricord project", where=source, hint="tricord get https://…, s3://BUCKET/FOLDER, or PROJECT NAME")  # fmt: skip
 
@@ -175,13 +177,13 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
     pointer = pointers.get(project.root, name)
     origin = Origin.from_json(pointer.origin)
     if origin is None:
-        raise DataError(f"{pointer.name} was not brought from elsewhere", where=pointer.path, hint=f"tricord add {pointer.path}")  # fmt: skip
+        raise DataError(f"{pointer.name} was not brought from elsewhere", where=pointer.path, hint=f"tricord add {quoted(pointer.path)}")  # fmt: skip
     asked = _from_root(project, origin)
     if origin.mark and _mark(project, asked) == origin.mark:
         return Updated(pointer.digest, on_record(project, pointer), origin)
     place = project.root / pointer.path
     if place.exists() and worktree.compare(project, pointer):
-        raise Refused(f"{pointer.name} was changed here since it was brought", where=pointer.path, hint=f"tricord add {pointer.path}, or tricord checkout --force {pointer.name}")  # fmt: skip
+        raise Refused(f"{pointer.name} was changed here since it was brought", where=pointer.path, hint=f"tricord add {quoted(pointer.path)}, or tricord checkout --force {pointer.name}")  # fmt: skip
     with project.scratch() as scratch:
         (scratch / "new").mkdir()
         out = scratch / "new" / place.name
@@ -252,6 +254,6 @@ def _name(path: str) -> str:
 
 def _typed(origin: Origin) -> str:
     """The origin as it is typed after `import` and `get`, without a password."""
-    rev = f"--rev {shlex.quote(origin.branch)}" if origin.branch else ""
-    what = shlex.quote(origin.what) if origin.what else ""
-    return " ".join(filter(None, (shlex.quote(download.plain(origin.url)), what, rev)))
+    rev = f"--rev {quoted(origin.branch)}" if origin.branch else ""
+    what = quoted(origin.what) if origin.what else ""
+    return " ".join(filter(None, (quoted(download.plain(origin.url)), what, rev)))
