@@ -110,7 +110,7 @@ def test_two_that_record_the_same_at_once_both_succeed(
     def late(self: Project, ref: str, to: Digest | None, **named: Any) -> Move | None:
         """Somebody else is quicker, after this one has looked where the ref stands."""
         before = self.ledger.ref(ref)
-        real(self, ref, theirs if theirs else to, why="the quicker one")
+        real(self, ref, theirs or to, why="the quicker one")
         named["old"] = before
         return real(self, ref, to, **named)
 
