@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from tricord.core.artifact import Digest, parse_digest
 from tricord.core.canonical import JSON
-from tricord.core.errors import DataError, TricordError
+from tricord.core.errors import DataError, PointerConflict, TricordError
 from tricord.core.ref import parse_ref
 
 SUFFIX = ".tricord"
@@ -109,12 +109,13 @@ def is_conflicted(text: str) -> bool:
     return bool(_CONFLICT.search(text))
 
 
-def conflicted(text: str, where: str) -> DataError:
-    """The error for a pointer that two branches changed; its hint names the dataset."""
+def conflicted(text: str, where: str) -> PointerConflict:
+    """The error for a pointer that two branches changed."""
     named = _NAMED.search(text)
     name = named[1] if named else PurePosixPath(where).name.removesuffix(SUFFIX)
-    return DataError(
+    return PointerConflict(
         "two branches changed this dataset, and Git left both versions in its pointer",
+        name=name,
         where=where,
         hint=f"tricord resolve {name}",
     )
