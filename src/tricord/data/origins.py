@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tricord.core.artifact import Artifact, Digest, Kind
+from tricord.core.artifact import Artifact, Digest, Kind, format_of
 from tricord.core.canonical import JSON
 from tricord.core.errors import DataError, Refused
 from tricord.core.spelling import quoted
@@ -193,7 +193,7 @@ def update(project: Project, name: str, *, why: str = "", watch: Watch = quiet) 
             stored = workfiles.store_path(project.store, state, out, ignore=ignore, watch=watch)
     made = replace(made, url=origin.url)
     meta: dict[str, JSON] = {"type": "pathlib.Path", "name": place.name, "source": pointer.path}
-    form = "tree" if stored.is_tree else place.suffix.lstrip(".").lower() or "file"
+    form = format_of(place.name, is_tree=stored.is_tree)
     digest = stored.digest
     artifact = Artifact(digest, Kind.DATASET, form, stored.size, meta)
     version = datasets.record(project, pointer.name, artifact, why=why or f"new at {origin.url}")
