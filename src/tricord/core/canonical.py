@@ -11,7 +11,6 @@ from typing import TypeAlias
 from tricord.core.errors import TricordError
 
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
-JSONObject: TypeAlias = "Mapping[str, JSON]"
 
 
 def encode(value: JSON) -> bytes:

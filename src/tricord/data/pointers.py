@@ -1,6 +1,6 @@
 """Pointer files as the room `data` and the doors above it use them; the room `project` reads them too."""
 
-from tricord.core.pointer import SUFFIX, Pointer, check_name, check_path, is_conflicted
+from tricord.core.pointer import SUFFIX, Pointer, check_path, is_conflicted
 from tricord.project.pointers import (
     at,
     by_name,
@@ -19,7 +19,6 @@ __all__ = [
     "Pointer",
     "at",
     "by_name",
-    "check_name",
     "check_path",
     "files",
     "find_all",

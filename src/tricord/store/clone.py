@@ -4,11 +4,8 @@ import errno
 import fcntl
 import os
 
-from blake3 import blake3
-
-from tricord.core.artifact import Digest
 from tricord.core.files import write_all
-from tricord.store.digest import CHUNK, of_descriptor
+from tricord.store.digest import CHUNK
 
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 _CANNOT = {
@@ -45,18 +42,3 @@ def copy_rest(source: int, target: int) -> None:
                 raise
     while block := os.read(source, CHUNK):  # all of it, or only a look whether that was the end
         write_all(target, block)
-
-
-def clone(source: int, target: int) -> Digest:
-    """Fill the empty file `target` with the content of `source`; the digest of what it now holds.
-
-    Both are descriptors of regular files, `source` at its start and `target` readable.
-    """
-    if reflink(source, target):
-        return of_descriptor(target)
-    hasher = blake3()
-    buffer = memoryview(bytearray(CHUNK))
-    while count := os.readv(source, [buffer]):
-        hasher.update(buffer[:count])
-        write_all(target, buffer[:count])
-    return Digest(hasher.hexdigest())
