@@ -63,13 +63,16 @@ class TricordError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         # keyword-only arguments do not survive the default pickling between processes
-        return (_rebuild, (type(self), self.what, self.where, self.hint))
+        return (_rebuild, (type(self), self.args, self.__dict__))
 
 
 def _rebuild(
-    cls: type[TricordError], what: str, where: str | None, hint: str | None
+    cls: type[TricordError], args: tuple[object, ...], state: dict[str, object]
 ) -> TricordError:
-    return cls(what, where=where, hint=hint)
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(TricordError):

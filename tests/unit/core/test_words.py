@@ -9,7 +9,7 @@ import pytest
 from tricord.core import canonical
 from tricord.core.artifact import Digest, parse_digest
 from tricord.core.clock import FixedClock, new_id
-from tricord.core.errors import RefConflict, StepFailed, TricordError
+from tricord.core.errors import PointerConflict, RefConflict, StepFailed, TricordError
 from tricord.core.ref import parse_ref
 from tricord.core.release import Release
 from tricord.core.verdict import Action, Check, Outcome, Verdict
@@ -83,3 +83,6 @@ def test_errors_keep_what_they_say_between_processes() -> None:
     for cls in (StepFailed, RefConflict):
         error = pickle.loads(pickle.dumps(cls("what", where="where", hint="hint")))
         assert (type(error), error.what, error.where, error.hint) == (cls, "what", "where", "hint")
+    conflict = PointerConflict("what", name="flights", where="where", hint="hint")
+    again = pickle.loads(pickle.dumps(conflict))
+    assert (type(again), again.name, str(again)) == (PointerConflict, "flights", str(conflict))

@@ -110,11 +110,19 @@ def _dvc(project: Project, arguments: Namespace) -> Answer:
         "objects": report.objects,
         "bytes": report.bytes,
     }  # fmt: skip
-    lines = list(_lines(report, remote=arguments.remote, moved=arguments.move))
+    if arguments.remote:
+        more = "dvc fetch --all-commits, and again"
+    else:
+        chosen = (
+            ("--all-branches", arguments.all_branches),
+            ("--all-commits", arguments.all_commits),
+        )
+        more = " ".join(["tricord import dvc --remote", *(word for word, given in chosen if given)])
+    lines = list(_lines(report, more, moved=arguments.move))
     return Answer(data, lines=lambda: lines)
 
 
-def _lines(report: "Report", *, remote: bool, moved: bool) -> Iterator[str]:
+def _lines(report: "Report", more: str, *, moved: bool) -> Iterator[str]:
     for came in report.came:
         new = count(came.versions, "new version") if came.versions else "nothing new"
         yield f"{came.name}  {came.path}  {new}, {count(came.files, 'file')}, {size(came.size)}"
@@ -130,8 +138,4 @@ def _lines(report: "Report", *, remote: bool, moved: bool) -> Iterator[str]:
     if len(report.missing) > _SHOWN:
         yield f"… and {len(report.missing) - _SHOWN} more; --json lists them"
     if report.missing:
-        yield (
-            "next: dvc fetch --all-commits, and again"
-            if remote
-            else "next: tricord import dvc --remote"
-        )
+        yield f"next: {more}"
