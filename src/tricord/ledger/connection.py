@@ -109,6 +109,17 @@ def _open(path: Path) -> sqlite3.Connection:
 
 def _version(database: sqlite3.Connection, path: Path) -> int:
     """The version of the file: 0 where it is new. LedgerFormatError for what this release cannot read."""
+    if database.in_transaction:
+        return _read_version(database, path)
+    database.execute("BEGIN")  # one view of it: another process may be making the ledger just now
+    try:
+        return _read_version(database, path)
+    finally:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+
+
+def _read_version(database: sqlite3.Connection, path: Path) -> int:
     (application,) = database.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
         if application == 0 and database.execute("SELECT 1 FROM sqlite_master").fetchone() is None:
